@@ -1,0 +1,69 @@
+"""JSON as text: the one way the engine reads a value exactly as its provider wrote it.
+
+A *cell* is the JSON text of one value (``'"x"'``, ``'5'``, ``'null'``, ``'[1,2]'``) or None where the value is missing. Numbers keep their source
+text, the last of several equal keys counts, and object order is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+
+class NumberText(str):
+    """A JSON number as it stood in the text."""
+
+    __slots__ = ()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_float=NumberText, parse_int=NumberText, parse_constant=_refuse_constant, strict=False)
+
+
+def parse(text: str) -> Any:
+    """``text`` as Python values, numbers as `NumberText`. Raises ValueError for what is not one JSON value and RecursionError for extreme depth."""
+    return _decoder.decode(text)
+
+
+def dump(value: Any) -> str:
+    """Compact JSON text of a value from `parse` (or of plain Python values), numbers in their source text, non-ASCII kept."""
+    if isinstance(value, NumberText):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_quote(str(k))}:{dump(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(dump, value)) + "]"
+    if isinstance(value, str):
+        return _quote(value)
+    return orjson.dumps(value).decode()
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def loads(cell: str) -> Any:
+    """The plain Python value of a cell: numbers become int or float. For mappings, where the source text of a number does not matter."""
+    try:
+        return orjson.loads(cell)
+    except orjson.JSONDecodeError:
+        return json.loads(cell, strict=False)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Every scalar below ``value`` in document order; keys are not leaves."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(reversed(list(item.values())))
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+        else:
+            yield item
