@@ -1,0 +1,352 @@
+"""The normalise kernel: records in, events in the common schema out.
+
+Each common column is a pure function of a few record paths, so it is worked out once per distinct combination of their cells. Only what is asked for
+is extracted: a scan asks for times, ids and the fields its rules read, and comes back for the rest of the rows that matched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+
+from connectors import values
+from connectors.shred import look_up, shred_shapes
+from connectors.sources import functions
+from engine import jsontext
+from engine.model import Reject, Skip
+from engine.schema import COLUMNS, ColumnRule, Mapping, Recognition, split_path
+
+FUTURE = timedelta(hours=1)
+"""Events later than this after ``now`` are kept but flagged."""
+
+NATIVE = "native."
+"""Prefix of the columns that hold provider fields as cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What is asked for of one source: common columns by name (None: all) and record paths as ``native.<path>`` cells."""
+
+    columns: tuple[str, ...] | None = None
+    native: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """``events``: x.uid, time, x.source, x.object, x.position, x.flags, raw_data, then what was asked for. ``rejects``: records without a time."""
+
+    events: pl.DataFrame
+    rejects: list[Reject] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """All records of a frame: those of known sources, normalised, and those no source recognised, with the reason."""
+
+    parts: list[tuple[Mapping, Normalized]]
+    unknown: list[Skip]
+
+
+def understand(
+    records: pl.DataFrame,
+    mappings: AnyMapping[str, Mapping],
+    wants: AnyMapping[str, Want],
+    *,
+    now: datetime,
+    seen: Counter[tuple[str, str]] | None = None,
+) -> Understood:
+    """Recognise the source of every record (columns raw_data, object, position, repaired) and normalise it.
+
+    ``wants`` says per source what to extract. ``seen`` counts records without an id of their own per object; pass the same one for all frames of an
+    object so that equal records keep different identities.
+    """
+    if not records.height:
+        return Understood([], [])
+    seen = Counter() if seen is None else seen
+    names = list(mappings)
+    guess = recognise_record(_parse(records["raw_data"][0]), mappings)
+    known = mappings.get(guess) if guess is not None else None
+    shredded = shred_shapes(records["raw_data"], _paths(known, wants[guess]) if known and guess else (), known.embedded if known else ())
+    owner = _owners(records["raw_data"], shredded.shape, mappings)
+    parts: list[tuple[Mapping, Normalized]] = []
+    for index in np.unique(owner).tolist():
+        if index < 0:
+            continue
+        mapping = mappings[names[index]]
+        rows = None if (owner == index).all() else np.flatnonzero(owner == index)
+        mine = records if rows is None else records[rows]
+        if mapping is known:
+            cells = shredded.cells if rows is None else shredded.cells[rows]
+        else:
+            cells = shred_shapes(mine["raw_data"], _paths(mapping, wants[mapping.source]), mapping.embedded).cells
+        parts.append((mapping, _normalize(mine, cells, mapping, wants[mapping.source], now, seen)))
+    lost = records.filter(pl.Series(owner < 0))
+    unknown = [Skip(uri, unknown_reason(text), 1, at) for uri, at, text in lost.select("object", "position", "raw_data").iter_rows()]
+    return Understood(parts, unknown)
+
+
+def normalize(
+    records: pl.DataFrame, mapping: Mapping, want: Want | None = None, *, now: datetime, seen: Counter[tuple[str, str]] | None = None
+) -> Normalized:
+    """Normalise records (raw_data, object, position, repaired) that are known to belong to ``mapping``'s source."""
+    want = want or Want()
+    cells = shred_shapes(records["raw_data"], _paths(mapping, want), mapping.embedded).cells
+    return _normalize(records, cells, mapping, want, now, Counter() if seen is None else seen)
+
+
+def _wanted_columns(want: Want, mapping: Mapping) -> tuple[str, ...]:
+    if want.columns is None:
+        return tuple(name for name in COLUMNS if name in mapping.columns and name != "time")
+    return tuple(name for name in dict.fromkeys(want.columns) if name not in ("time", "raw_data") and not name.startswith(NATIVE))
+
+
+def _paths(mapping: Mapping | None, want: Want) -> list[str]:
+    if mapping is None:
+        return []
+    rules = [mapping.uid, mapping.columns["time"], *(mapping.columns[name] for name in _wanted_columns(want, mapping) if name in mapping.columns)]
+    return list(dict.fromkeys([*(path for rule in rules for path in rule.paths), *want.native]))
+
+
+# --- which source ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _parse(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return jsontext.parse(text)
+
+
+def _owners(raw: pl.Series, shapes: pl.Series, mappings: AnyMapping[str, Mapping]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The index of each record's source in ``mappings``, -1 where none fits. The shape decides; values are read only where it leaves a choice."""
+    names = {name: index for index, name in enumerate(mappings)}
+    owner = np.full(raw.len(), -1, dtype=np.int64)
+    for rows in shapes.to_frame("shape").with_row_index("row").group_by("shape").agg(pl.col("row"))["row"]:
+        record = _parse(raw[rows[0]])
+        keys = frozenset(record) if isinstance(record, dict) else frozenset()
+        candidates = {name: mapping for name, mapping in mappings.items() if any(_possible(way, keys) for way in mapping.recognise)}
+        if not candidates:
+            continue
+        first, mapping = next(iter(candidates.items()))
+        if any(_certain(way, keys) for way in mapping.recognise):
+            owner[rows.to_numpy()] = names[first]
+            continue
+        for row in rows.to_list():
+            found = recognise_record(_parse(raw[row]), candidates)
+            owner[row] = -1 if found is None else names[found]
+    return owner
+
+
+def _possible(way: Recognition, keys: frozenset[str]) -> bool:
+    """Whether a record with these top-level keys may match."""
+    needed = [*way.has, *(path for path, _ in way.equals), *(path for path, _ in way.matches)]
+    return all(_top(path, keys) for path in needed) and not any(path in keys for path in way.lacks)
+
+
+def _top(path: str, keys: frozenset[str]) -> bool:
+    segments = split_path(path)
+    return segments[0] in keys or ".".join(segments) in keys
+
+
+def _certain(way: Recognition, keys: frozenset[str]) -> bool:
+    """Whether every record with these top-level keys matches."""
+    plain = all(len(split_path(path)) == 1 for path in (*way.has, *way.lacks))
+    return plain and not way.equals and not way.matches and _possible(way, keys)
+
+
+def recognise_record(record: Any, mappings: AnyMapping[str, Mapping]) -> str | None:
+    """The first source whose conditions the parsed record meets."""
+    if not isinstance(record, dict):
+        return None
+    for name, mapping in mappings.items():
+        if any(_matches(way, record, mapping) for way in mapping.recognise):
+            return name
+    return None
+
+
+def _matches(way: Recognition, record: dict[str, Any], mapping: Mapping) -> bool:
+    embedded = frozenset(tuple(part.lower() for part in split_path(path)) for path in mapping.embedded)
+
+    def value(path: str) -> Any:
+        return look_up(record, split_path(path), embedded, None)
+
+    nothing = object()
+    return (
+        all(look_up(record, split_path(path), embedded, nothing) is not nothing for path in way.has)
+        and all(look_up(record, split_path(path), embedded, nothing) is nothing for path in way.lacks)
+        and all((values.text(value(path)) or "").lower() in allowed for path, allowed in way.equals)
+        and all(re.search(pattern, values.text(value(path)) or "") is not None for path, pattern in way.matches)
+    )
+
+
+def unknown_reason(text: str) -> str:
+    """Why a record belongs to no source, in words that help: its first keys."""
+    record = _parse(text)
+    keys = list(record)[:4] if isinstance(record, dict) else []
+    names = ", ".join(key[:40] for key in keys)
+    return f"no known source has records like this (keys {names}, …)" if names else "an empty object"
+
+
+# --- events ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, seen: Counter[tuple[str, str]]) -> Normalized:
+    known = functions(mapping.source)
+    failures: dict[str, pl.Series] = {}
+    time = _column("time", mapping.columns["time"], cells, known, failures)
+    columns = [
+        _column(name, mapping.columns[name], cells, known, failures) if name in mapping.columns else pl.Series(name, [None], COLUMNS[name].dtype)
+        for name in _wanted_columns(want, mapping)
+    ]
+    base = records.select("raw_data", pl.col("object").alias("x.object"), pl.col("position").alias("x.position")).with_columns(
+        _uids(mapping, cells, known, records, seen),
+        time,
+        pl.lit(mapping.source).alias("x.source"),
+        _flags(records, time, now, failures),
+    )
+    filled = [series if series.len() == records.height else pl.Series(series.name, [None] * records.height, series.dtype) for series in columns]
+    native = [cells[path].alias(NATIVE + path) for path in want.native]
+    events = base.select("x.uid", "time", "x.source", "x.object", "x.position", "x.flags", "raw_data").hstack(filled + native)
+    bad = events.filter(pl.col("time").is_null())
+    if not bad.height:
+        return Normalized(events)
+    rule = mapping.columns["time"]
+    rows = bad.select("x.object", "x.position", "raw_data").iter_rows()
+    rejects = [Reject(uri, _time_reason(rule, mapping, text), position) for uri, position, text in rows]
+    return Normalized(events.filter(pl.col("time").is_not_null()), rejects)
+
+
+def _time_reason(rule: ColumnRule, mapping: Mapping, text: str) -> str:
+    record = _parse(text)
+    for path in rule.paths:
+        found = look_up(record, split_path(path), default=None)
+        if not values.is_empty(found):
+            return f"{mapping.source}: {path} is not a time: {str(found)[:60]!r}"
+    return f"{mapping.source}: no event time ({' or '.join(rule.paths[:3])})"
+
+
+def _flags(records: pl.DataFrame, time: pl.Series, now: datetime, failures: AnyMapping[str, pl.Series]) -> pl.Series:
+    marks = [
+        pl.when(mask).then(pl.lit(word))
+        for word, mask in (
+            ("utf8_repaired", records["repaired"]),
+            ("future_time", (time > now + FUTURE).fill_null(False)),
+            *((f"unmapped:{name}", mask) for name, mask in failures.items()),
+        )
+        if mask.any()
+    ]
+    if not marks:
+        return pl.Series("x.flags", [None], pl.List(pl.String)).new_from_index(0, records.height)
+    frame = records.select(pl.concat_list(marks).list.drop_nulls().alias("x.flags"))
+    return frame.select(pl.when(pl.col("x.flags").list.len() > 0).then(pl.col("x.flags")))["x.flags"]
+
+
+def _uids(
+    mapping: Mapping, cells: pl.DataFrame, known: AnyMapping[str, Callable[..., Any]], records: pl.DataFrame, seen: Counter[tuple[str, str]]
+) -> pl.Series:
+    """x.uid: the mapping's key, else a hash of the record and how many equal ones the object held before it."""
+    rule = mapping.uid
+    if rule.function is None:
+        parts = [_plain(cells[path]).alias(f"u{index}") for index, path in enumerate(rule.paths)]
+        frame = pl.DataFrame(parts).select(
+            pl.when(pl.col("u0").is_not_null()).then(
+                pl.concat_str([pl.col("u0"), *(pl.col(part.name).fill_null("") for part in parts[1:])], separator="|")
+            )
+        )
+        uids = frame.to_series().alias("x.uid")
+    else:
+        uids = _column("x.uid", rule, cells, known, {})
+    missing = uids.is_null()
+    if not missing.any():
+        return uids
+    rows = missing.arg_true()
+    made: list[str] = []
+    for uri, text in records[rows].select("object", "raw_data").iter_rows():
+        digest = sha256(text.encode()).hexdigest()[:32]
+        made.append(f"{digest}|{seen[uri, digest]}" if seen[uri, digest] else digest)
+        seen[uri, digest] += 1
+    return uids.scatter(rows, pl.Series(made))
+
+
+def _plain(cells: pl.Series) -> pl.Series:
+    """Cells as text, empty values as null: strings without their quotes, numbers and booleans as they stand, objects and lists as JSON."""
+    quoted = cells.str.starts_with('"')
+    simple = quoted & ~cells.str.contains("\\", literal=True)
+    text = cells.to_frame("c").select(pl.when(simple).then(pl.col("c").str.slice(1).str.head(-1)).otherwise(pl.col("c")))["c"].alias(cells.name)
+    escaped = (quoted & ~simple).fill_null(False)
+    if escaped.any():
+        rows = escaped.arg_true()
+        text = text.scatter(rows, pl.Series([jsontext.loads(cell) for cell in cells.gather(rows).to_list()], dtype=pl.String))
+    return (
+        text.to_frame("c")
+        .select(pl.when(~pl.col("c").str.strip_chars().is_in(["", "-", "null", "{}", "[]"])).then(pl.col("c")))["c"]
+        .alias(cells.name)
+    )
+
+
+def _column(
+    name: str, rule: ColumnRule, cells: pl.DataFrame, known: AnyMapping[str, Callable[..., Any]], failures: dict[str, pl.Series]
+) -> pl.Series:
+    """One common column; rows whose function failed are null and marked in ``failures``."""
+    kind = COLUMNS[name].kind
+    dtype = COLUMNS[name].dtype
+    if not rule.paths:
+        return pl.Series(name, [rule.constant], dtype).new_from_index(0, cells.height)
+    if rule.function is None and not rule.table and kind in ("string", "time"):
+        text = pl.DataFrame([_plain(cells[path]) for path in rule.paths]).select(pl.coalesce(pl.all()).alias(name))[name]
+        return text if kind == "string" else _times(text)
+    convert = values.CONVERSIONS[kind]
+    function = known[rule.function] if rule.function else None
+    table = dict(rule.table)
+    memo: dict[tuple[str | None, ...], Any] = {}
+    failed: set[tuple[str | None, ...]] = set()
+
+    def work(key: tuple[str | None, ...]) -> Any:
+        inputs = [None if cell is None else jsontext.loads(cell) for cell in key]
+        try:
+            if rule.every:
+                value = function(*inputs) if function else "|".join(values.text(item) or "" for item in inputs)
+            else:
+                value = next((item for item in inputs if not values.is_empty(item)), None)
+                value = function(value) if function and value is not None else value
+            if table:
+                value = table.get((values.text(value) or "").lower(), rule.default)
+            elif value is None:
+                value = rule.default
+            return None if values.is_empty(value) else convert(value)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError):
+            failed.add(key)
+            return None
+
+    keys = list(zip(*(cells[path].to_list() for path in rule.paths), strict=True))
+    for key in keys:
+        if key not in memo:
+            memo[key] = work(key)
+    made = pl.Series(name, [memo[key] for key in keys], pl.Int64 if kind == "time" else dtype, strict=False)
+    if failed:
+        failures[name] = pl.Series([key in failed for key in keys])
+    return made.cast(dtype) if kind == "time" else made
+
+
+def _times(text: pl.Series) -> pl.Series:
+    """Texts as moments: the usual RFC 3339 form at once, all others one by one."""
+    usual = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    rest = (usual.is_null() & text.is_not_null()).arg_true()
+    if not rest.len():
+        return usual
+    memo: dict[str, int | None] = {}
+    for value in text.gather(rest).to_list():
+        if value not in memo:
+            memo[value] = values.micros(value)
+    found = pl.Series([memo[value] for value in text.gather(rest).to_list()], dtype=pl.Int64).cast(usual.dtype)
+    return usual.scatter(rest, found)

@@ -1,0 +1,115 @@
+"""Episodes of hits to alerts: `alerts` is the whole kernel for plain rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from engine import schema
+from engine.correlate import evidence, groups
+from engine.correlate.episodes import episodes
+from engine.correlate.reason import reason
+from engine.correlate.summary import summarise
+from engine.model import Alert, AlertKind, CloudAccount, Entity, EventRef, Level, RuleRef, State
+from engine.sigma.tree import Rule
+
+ENTITIES = 50
+"""Most entities an alert lists."""
+
+_ENTITY_TRAITS: tuple[tuple[str, str], ...] = (
+    ("user", "actor"),
+    ("user", "target"),
+    ("credential", "credential"),
+    ("credential", "api_key"),
+    ("session", "session"),
+    ("ip", "ip"),
+    ("account", "account"),
+    ("email", "email"),
+    ("model", "model"),
+    ("resource", "resource"),
+    ("user_agent", "user_agent"),
+)
+"""Entity type and the trait it comes from, the ones that must not be crowded out first."""
+
+
+def alerts(hits: pl.DataFrame, rules: Sequence[Rule]) -> list[Alert]:
+    """The alerts that ``hits`` of ``rules`` amount to, sorted by (first_time, uid); a pure function of the set of hits.
+
+    ``hits`` has ``rule`` (UInt32 index into ``rules``), the columns of `evidence.COLUMNS` (missing ones count as null), those that rules group by, and
+    where available ``raw_data``. Raises RuleError and EngineError as `episodes.episodes` does.
+    """
+    if hits.is_empty():
+        return []
+    found = episodes(evidence.complete(hits), rules)
+    if found.is_empty():
+        return []
+    references = {index: rule_ref(rules[index]) for index in found["rule"].unique()}
+    summaries = summarise(found)
+    firsts = found.filter(pl.col("alert").is_first_distinct())
+    made = [
+        _alert(summary, first, rules[summary["rule"]], references[summary["rule"]])
+        for summary, first in zip(summaries.iter_rows(named=True), schema.rows(firsts), strict=True)
+    ]
+    return sorted(made, key=lambda alert: (alert.first_time, alert.uid))
+
+
+def rule_ref(rule: Rule) -> RuleRef:
+    """What alerts keep of ``rule``."""
+    return RuleRef(
+        uid=rule.uid,
+        title=rule.title,
+        level=rule.level,
+        tags=rule.tags,
+        path=rule.path,
+        description=rule.description,
+        references=rule.references,
+        falsepositives=rule.falsepositives,
+        author=rule.author,
+        content_hash=rule.content_hash,
+        response=_texts(dict(rule.extra).get("response")),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(str(item) for item in value) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+def _alert(summary: Mapping[str, Any], first: dict[str, Any], rule: Rule, reference: RuleRef) -> Alert:
+    return Alert(
+        uid=summary["alert"],
+        state=State.LIVE,
+        kind=AlertKind.RULE,
+        rule=reference,
+        level=Level.of(rule.level),
+        first_time=summary["first_time"],
+        last_time=summary["last_time"],
+        count=summary["count"],
+        sources=tuple(summary["sources"]),
+        cloud=_clouds(summary["clouds"]),
+        entities=entities((kind, value) for kind, trait in _ENTITY_TRAITS for value in summary[trait]),
+        events=tuple(map(_event, summary["events"])),
+        event_uids=tuple(summary["event_uids"]),
+        reason=reason(summary, first),
+        group=groups.shown(first, rule.group_by),
+        evidence={name: first[name] for name in (*evidence.COLUMNS, *evidence.OPTIONAL) if name in first},
+    )
+
+
+def _event(event: Mapping[str, Any]) -> EventRef:
+    return EventRef(event["x.uid"], event["time"], event["x.source"], event["x.object"], event["x.position"], event["operation"])
+
+
+def _clouds(found: Iterable[Mapping[str, str | None]]) -> tuple[CloudAccount, ...]:
+    pairs = {(cloud["provider"], cloud["account"]) for cloud in found}
+    known = sorted((pair for pair in pairs if any(pair)), key=lambda pair: (pair[0] or "", pair[1] or ""))
+    return tuple(CloudAccount(provider, account) for provider, account in known[:ENTITIES])
+
+
+def entities(found: Iterable[tuple[str, str]]) -> tuple[Entity, ...]:
+    """The first `ENTITIES` distinct (type, value) pairs, sorted."""
+    distinct = list(dict.fromkeys(found))[:ENTITIES]
+    return tuple(Entity(kind, value) for kind, value in sorted(distinct))

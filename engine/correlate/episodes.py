@@ -1,0 +1,129 @@
+"""Plain-rule episodes: which hits of one rule make one alert.
+
+Hits of one rule and group merge while the gaps between them stay within the rule's merge gap (1 h, or its ``suppress``). A run that lasts longer than
+L = max(gap, 24 h) is divided at whole multiples of L since the epoch. The result depends on the set of hits alone, never on their order or batches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from engine.correlate import groups
+from engine.errors import RuleError
+from engine.model import Level
+from engine.sigma.tree import Rule
+
+MERGE_GAP = timedelta(hours=1)
+LONGEST = timedelta(hours=24)
+_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SPAN = re.compile(r"([0-9]+)([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_NO_GROUP = pl.lit([], dtype=pl.List(pl.String())).alias("group")
+_ORDER = ("time", "x.uid", "x.source", "x.object", "x.position")
+
+
+def merge_gap(rule: Rule) -> timedelta:
+    """The greatest gap between two hits of ``rule`` that one alert may hold: its ``suppress``, else `MERGE_GAP`.
+
+    Raises RuleError when ``suppress`` is not a positive time span.
+    """
+    if rule.suppress is None:
+        return MERGE_GAP
+    match = _SPAN.fullmatch(str(rule.suppress).strip())
+    try:
+        gap = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
+    except OverflowError:
+        gap = timedelta()
+    if not timedelta() < gap <= timedelta(days=366):
+        message = f"suppress: {rule.suppress!r} is not a time span up to a year; write a number and s, m, h, d or w, such as 6h"
+        raise RuleError(message, rule=rule.title, path=rule.path, line=rule.line)
+    return gap
+
+
+def raises_alerts(rule: Rule) -> bool:
+    """Whether hits of ``rule`` become alerts: those of informational rules are only counted."""
+    return Level.of(rule.level) > Level.INFORMATIONAL
+
+
+def alert_uid(rule_uid: str, group: Sequence[str], time: datetime, event_uid: str) -> str:
+    """Identity of an alert: 32 hex digits over the rule, the folded group values and the least (time, event uid) of its hits."""
+    text = json.dumps([rule_uid, list(group), (time - _EPOCH) // _MICROSECOND, event_uid], ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def episodes(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    """The hits that alert, with the alert each belongs to.
+
+    ``hits`` has ``rule`` (index into ``rules``), ``time``, ``x.uid``, ``x.source``, ``x.object``, ``x.position``, the columns of `groups.DEFAULT` and those
+    its rules group by (String or List(String)); others pass through. A second hit of one rule on one ``x.uid`` is dropped, and so are hits of rules that raise
+    no alerts. Adds ``group`` (List(String), folded values) and ``alert`` (uid); rows are sorted by (rule, group, time, x.uid).
+
+    Raises RuleError for a ``suppress`` that cannot be read and EngineError for hits without a column a rule groups by.
+    """
+    marked = _marked(hits, rules)
+    firsts = marked.group_by("run", "piece", maintain_order=True).agg(pl.col("rule", "group", "time", "x.uid").first())
+    uids = [
+        alert_uid(rules[rule].uid, group, time, uid)
+        for rule, group, time, uid in zip(firsts["rule"], firsts["group"].to_list(), firsts["time"], firsts["x.uid"], strict=True)
+    ]
+    nth = marked.select(pl.struct("run", "piece").rle_id()).to_series()
+    return marked.drop("run", "piece").with_columns(pl.Series("alert", uids, dtype=pl.String).gather(nth))
+
+
+def keep_first_raw(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+    """``hits`` (with ``raw_data``) as `episodes` needs them, ``raw_data`` kept only where the hit may become the first of an alert.
+
+    Applied to any part of a run's hits it keeps the texts that the alerts over all hits show, whatever the other parts hold; applying it again to parts
+    put together drops more. Hits of rules that raise no alerts keep their row and lose the text.
+    """
+    with_row = hits.with_row_index("row")
+    marked = _marked(with_row.drop("raw_data"), rules, divide=True)
+    firsts = marked.group_by("run", "piece").agg(pl.col("row").first())["row"]
+    return with_row.with_columns(pl.when(pl.col("row").is_in(firsts.implode())).then("raw_data").alias("raw_data")).drop("row")
+
+
+def _marked(hits: pl.DataFrame, rules: Sequence[Rule], *, divide: bool = False) -> pl.DataFrame:
+    """The alerting hits sorted, with ``group``, ``run`` (Int64, rising) and ``piece`` (Int64); ``divide`` divides short runs too."""
+    present = hits["rule"].unique().sort().to_list()
+    alerting = [index for index in present if raises_alerts(rules[index])]
+    kept = hits.filter(pl.col("rule").is_in(alerting)).sort("rule", *_ORDER, nulls_last=True)
+    kept = kept.unique(["rule", "x.uid"], keep="first", maintain_order=True)
+    gaps = [merge_gap(rules[index]) // _MICROSECOND for index in alerting]
+    bounds = pl.DataFrame(
+        {"rule": alerting, "gap": gaps, "longest": [max(gap, LONGEST // _MICROSECOND) for gap in gaps]},
+        schema={"rule": pl.UInt32(), "gap": pl.Int64(), "longest": pl.Int64()},
+    )
+    grouped = _with_group(kept, rules, alerting).join(bounds, on="rule", how="left", maintain_order="left")
+    ordered = grouped.sort("rule", "key", *_ORDER, nulls_last=True)
+    at = pl.col("time").to_physical()
+    same = (pl.col("rule") == pl.col("rule").shift()) & (pl.col("key") == pl.col("key").shift())
+    starts = (~same | (at - at.shift() > pl.col("gap"))).fill_null(True)
+    runs = ordered.with_columns(starts.cum_sum().cast(pl.Int64).alias("run"))
+    long = pl.lit(True) if divide else (at.max().over("run") - at.min().over("run")) > pl.col("longest")
+    piece = pl.when(long).then(at.floordiv(pl.col("longest"))).otherwise(-1)
+    return runs.with_columns(piece.cast(pl.Int64).alias("piece")).drop("gap", "longest", "key")
+
+
+def _with_group(hits: pl.DataFrame, rules: Sequence[Rule], indexes: Sequence[int]) -> pl.DataFrame:
+    """``hits`` with ``group`` and ``key``, an unambiguous text of it to sort and compare by. Rules that group alike are handled together."""
+    alike: dict[tuple[str, ...] | None, list[int]] = {}
+    for index in indexes:
+        alike.setdefault(rules[index].group_by, []).append(index)
+    done: list[pl.DataFrame] = []
+    for group_by, members in alike.items():
+        part = hits.filter(pl.col("rule").is_in(members))
+        values = groups.keys(part, group_by, rules[members[0]])
+        if values.width == 0:
+            done.append(part.with_columns(_NO_GROUP, pl.lit("").alias("key")))
+            continue
+        lengths = [pl.format("{}:{}", pl.col(name).str.len_bytes(), pl.col(name)) for name in values.columns]
+        marks = values.select(pl.concat_list(pl.all()).alias("group"), pl.concat_str(lengths).alias("key"))
+        done.append(pl.concat([part, marks], how="horizontal"))
+    return pl.concat(done) if done else hits.with_columns(_NO_GROUP, pl.lit("").alias("key"))
