@@ -13,6 +13,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ from engine.schema import COLUMNS, ColumnRule, Mapping, Recognition, split_path
 
 FUTURE = timedelta(hours=1)
 """Events later than this after ``now`` are kept but flagged."""
+
+NO_PARTS: AnyMapping[str, int] = MappingProxyType({})
+"""No object of the frame continues an earlier one."""
 
 NATIVE = "native."
 """Prefix of the columns that hold provider fields as cells."""
@@ -63,22 +67,21 @@ def understand(
     wants: AnyMapping[str, Want],
     *,
     now: datetime,
-    seen: Counter[tuple[str, str]] | None = None,
+    parts: AnyMapping[str, int] = NO_PARTS,
 ) -> Understood:
     """Recognise the source of every record (columns raw_data, object, position, repaired) and normalise it.
 
-    ``wants`` says per source what to extract. ``seen`` counts records without an id of their own per object; pass the same one for all frames of an
-    object so that equal records keep different identities.
+    ``wants`` says per source what to extract. ``parts`` says which part of its object a frame holds, for objects that come in several frames: equal
+    records without an id of their own stay different events.
     """
     if not records.height:
         return Understood([], [])
-    seen = Counter() if seen is None else seen
     names = list(mappings)
     guess = recognise_record(_parse(records["raw_data"][0]), mappings)
     known = mappings.get(guess) if guess is not None else None
     shredded = shred_shapes(records["raw_data"], _paths(known, wants[guess]) if known and guess else (), known.embedded if known else ())
     owner = _owners(records["raw_data"], shredded.shape, mappings)
-    parts: list[tuple[Mapping, Normalized]] = []
+    found: list[tuple[Mapping, Normalized]] = []
     for index in np.unique(owner).tolist():
         if index < 0:
             continue
@@ -89,19 +92,35 @@ def understand(
             cells = shredded.cells if rows is None else shredded.cells[rows]
         else:
             cells = shred_shapes(mine["raw_data"], _paths(mapping, wants[mapping.source]), mapping.embedded).cells
-        parts.append((mapping, _normalize(mine, cells, mapping, wants[mapping.source], now, seen)))
+        found.append((mapping, _normalize(mine, cells, mapping, wants[mapping.source], now, parts)))
     lost = records.filter(pl.Series(owner < 0))
     unknown = [Skip(uri, unknown_reason(text), 1, at) for uri, at, text in lost.select("object", "position", "raw_data").iter_rows()]
-    return Understood(parts, unknown)
+    return Understood(found, unknown)
 
 
 def normalize(
-    records: pl.DataFrame, mapping: Mapping, want: Want | None = None, *, now: datetime, seen: Counter[tuple[str, str]] | None = None
+    records: pl.DataFrame, mapping: Mapping, want: Want | None = None, *, now: datetime, parts: AnyMapping[str, int] = NO_PARTS
 ) -> Normalized:
     """Normalise records (raw_data, object, position, repaired) that are known to belong to ``mapping``'s source."""
     want = want or Want()
     cells = shred_shapes(records["raw_data"], _paths(mapping, want), mapping.embedded).cells
-    return _normalize(records, cells, mapping, want, now, Counter() if seen is None else seen)
+    return _normalize(records, cells, mapping, want, now, parts)
+
+
+def columns_of(raw: pl.Series, mapping: Mapping, want: Want) -> pl.DataFrame:
+    """raw_data and what is asked for, of records that need neither id nor time: rows stay rows."""
+    names = _wanted_columns(want, mapping)
+    rules = {name: mapping.columns[name] for name in names if name in mapping.columns}
+    paths = [*(path for rule in rules.values() for path in rule.paths), *want.native]
+    cells = shred_shapes(raw, list(dict.fromkeys(paths)), mapping.embedded).cells
+    known = functions(mapping.source) if rules else {}
+    made = [
+        _column(name, rules[name], raw.to_frame().hstack(cells) if cells.width else raw.to_frame(), known, {})
+        if name in rules
+        else pl.Series(name, [None] * raw.len(), COLUMNS[name].dtype)
+        for name in names
+    ]
+    return pl.DataFrame([raw.alias("raw_data"), *made, *(cells[path].alias(NATIVE + path) for path in want.native)])
 
 
 def _wanted_columns(want: Want, mapping: Mapping) -> tuple[str, ...]:
@@ -200,7 +219,7 @@ def unknown_reason(text: str) -> str:
 # --- events ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, seen: Counter[tuple[str, str]]) -> Normalized:
+def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, parts: AnyMapping[str, int]) -> Normalized:
     known = functions(mapping.source)
     failures: dict[str, pl.Series] = {}
     time = _column("time", mapping.columns["time"], cells, known, failures)
@@ -209,7 +228,7 @@ def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, wan
         for name in _wanted_columns(want, mapping)
     ]
     base = records.select("raw_data", pl.col("object").alias("x.object"), pl.col("position").alias("x.position")).with_columns(
-        _uids(mapping, cells, known, records, seen),
+        _uids(mapping, cells, known, records, parts),
         time,
         pl.lit(mapping.source).alias("x.source"),
         _flags(records, time, now, failures),
@@ -252,15 +271,15 @@ def _flags(records: pl.DataFrame, time: pl.Series, now: datetime, failures: AnyM
 
 
 def _uids(
-    mapping: Mapping, cells: pl.DataFrame, known: AnyMapping[str, Callable[..., Any]], records: pl.DataFrame, seen: Counter[tuple[str, str]]
+    mapping: Mapping, cells: pl.DataFrame, known: AnyMapping[str, Callable[..., Any]], records: pl.DataFrame, parts: AnyMapping[str, int]
 ) -> pl.Series:
     """x.uid: the mapping's key, else a hash of the record and how many equal ones the object held before it."""
     rule = mapping.uid
     if rule.function is None:
-        parts = [_plain(cells[path]).alias(f"u{index}") for index, path in enumerate(rule.paths)]
-        frame = pl.DataFrame(parts).select(
+        texts = [_plain(cells[path]).alias(f"u{index}") for index, path in enumerate(rule.paths)]
+        frame = pl.DataFrame(texts).select(
             pl.when(pl.col("u0").is_not_null()).then(
-                pl.concat_str([pl.col("u0"), *(pl.col(part.name).fill_null("") for part in parts[1:])], separator="|")
+                pl.concat_str([pl.col("u0"), *(pl.col(part.name).fill_null("") for part in texts[1:])], separator="|")
             )
         )
         uids = frame.to_series().alias("x.uid")
@@ -270,10 +289,12 @@ def _uids(
     if not missing.any():
         return uids
     rows = missing.arg_true()
+    seen: Counter[tuple[str, str]] = Counter()
     made: list[str] = []
     for uri, text in records[rows].select("object", "raw_data").iter_rows():
         digest = sha256(text.encode()).hexdigest()[:32]
-        made.append(f"{digest}|{seen[uri, digest]}" if seen[uri, digest] else digest)
+        part, nth = parts.get(uri, 0), seen[uri, digest]
+        made.append(f"{digest}|{part}.{nth}" if part else f"{digest}|{nth}" if nth else digest)
         seen[uri, digest] += 1
     return uids.scatter(rows, pl.Series(made))
 

@@ -224,6 +224,8 @@ def _walk(value: Any, segments: Segments, depth: int, embedded: frozenset[Segmen
         return _flatten(found) if found else _MISSING
     if isinstance(value, str) and embedded and tuple(part.lower() for part in segments[:depth]) in embedded:
         value = open_embedded(value)
+        if isinstance(value, list):
+            return _walk(value, segments, depth, embedded)
     if not isinstance(value, dict):
         return _MISSING
     if len(segments) - depth > 1:

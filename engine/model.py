@@ -189,6 +189,7 @@ class RunReport:
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    seconds_loading: float = 0.0
     interrupted: bool = False
 
 

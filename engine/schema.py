@@ -131,7 +131,11 @@ AI_COLUMNS: dict[str, Column] = _columns(
     ("message_context.response_text", "string", "text the model wrote"),
     ("x.ai.system_text", "string", "system instructions"),
     ("x.ai.tool_calls", "json", 'tools the model asked for: [{"name","arguments","id"}]'),
-    ("x.ai.guardrail", "json", 'verdict of guardrails and content filters: {"action": "BLOCKED|NONE|…", "policies": ["PROMPT_ATTACK", …], "detail": …}'),
+    (
+        "x.ai.guardrail",
+        "json",
+        'verdict of guardrails and content filters: {"action": "BLOCKED|NONE|…", "policies": ["PROMPT_ATTACK", …], "detail": …}',
+    ),
     ("x.ai.latency_ms", "float", "milliseconds until the answer was complete"),
     ("x.ai.api_key_uid", "string", "id or hash of the key or principal that paid for the call"),
     ("x.ai.cost_usd", "float", "cost in US dollars, where the record says it"),
@@ -210,7 +214,7 @@ class Mapping:
     def runs(self, product: str | None, service: str | None, category: str | None) -> bool:
         """Whether a rule with this logsource runs on native fields of this source."""
         return any(
-            all(theirs is None or theirs == (ours or "").lower() for theirs, ours in zip((product, service, category), triple, strict=True))
+            all(theirs is None or ours is None or theirs == ours.lower() for theirs, ours in zip((product, service, category), triple, strict=True))
             for triple in self.logsources
         )
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from engine.correlate import groups
+from engine.correlate import evidence, groups
 from engine.errors import RuleError
 from engine.model import Level
 from engine.sigma.tree import Rule
@@ -61,9 +61,9 @@ def alert_uid(rule_uid: str, group: Sequence[str], time: datetime, event_uid: st
 def episodes(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """The hits that alert, with the alert each belongs to.
 
-    ``hits`` has ``rule`` (index into ``rules``), ``time``, ``x.uid``, ``x.source``, ``x.object``, ``x.position``, the columns of `groups.DEFAULT` and those
-    its rules group by (String or List(String)); others pass through. A second hit of one rule on one ``x.uid`` is dropped, and so are hits of rules that raise
-    no alerts. Adds ``group`` (List(String), folded values) and ``alert`` (uid); rows are sorted by (rule, group, time, x.uid).
+    ``hits`` has ``rule`` (index into ``rules``), ``time``, ``x.uid``, ``x.source``, ``x.object``, ``x.position``, the columns of `groups.DEFAULT` and
+    those its rules group by (String or List(String)); others pass through. A second hit of one rule on one ``x.uid`` is dropped, and so are hits of
+    rules that raise no alerts. Adds ``group`` (List(String), folded values) and ``alert`` (uid); rows are sorted by (rule, group, time, x.uid).
 
     Raises RuleError for a ``suppress`` that cannot be read and EngineError for hits without a column a rule groups by.
     """
@@ -78,15 +78,17 @@ def episodes(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
 
 
 def keep_first_raw(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """``hits`` (with ``raw_data``) as `episodes` needs them, ``raw_data`` kept only where the hit may become the first of an alert.
+    """``hits`` with the columns of `evidence.OPTIONAL` they have nulled wherever the hit cannot become the first of an alert: what bounds memory.
 
-    Applied to any part of a run's hits it keeps the texts that the alerts over all hits show, whatever the other parts hold; applying it again to parts
-    put together drops more. Hits of rules that raise no alerts keep their row and lose the text.
+    Applied to any part of a run's hits it keeps the texts that the alerts over all hits show, whatever the other parts hold; applied again to parts
+    put together it drops more. No row is dropped.
     """
     with_row = hits.with_row_index("row")
-    marked = _marked(with_row.drop("raw_data"), rules, divide=True)
+    texts = [name for name in evidence.OPTIONAL if name in hits.columns]
+    marked = _marked(with_row.drop(texts), rules, divide=True)
     firsts = marked.group_by("run", "piece").agg(pl.col("row").first())["row"]
-    return with_row.with_columns(pl.when(pl.col("row").is_in(firsts.implode())).then("raw_data").alias("raw_data")).drop("row")
+    kept = pl.col("row").is_in(firsts.implode())
+    return with_row.with_columns(pl.when(kept).then(name).alias(name) for name in texts).drop("row")
 
 
 def _marked(hits: pl.DataFrame, rules: Sequence[Rule], *, divide: bool = False) -> pl.DataFrame:

@@ -69,10 +69,17 @@ COLUMNS: tuple[str, ...] = (
     "message_context.completion_tokens",
     "message_context.total_tokens",
 )
-"""Common columns every hit carries, in display order. Texts of prompts and answers are not among them: of those the first event's ``raw_data`` has what an alert shows."""
+"""Common columns every hit carries, in display order."""
 
-OPTIONAL: tuple[str, ...] = ("raw_data",)
-"""Carried when present; only the first event of an alert needs it (see `episodes.keep_first_raw`)."""
+OPTIONAL: tuple[str, ...] = (
+    "message_context.prompt_text",
+    "message_context.response_text",
+    "x.ai.system_text",
+    "x.ai.tool_text",
+    "x.ai.tool_calls",
+    "raw_data",
+)
+"""Long texts, carried where present; only the first event of an alert needs them (see `episodes.keep_first_raw`)."""
 
 
 def complete(hits: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from engine.errors import EngineError
+from engine.sigma.folding import fold, fold_series
 from engine.sigma.tree import Rule
 
 MISSING = "none"
@@ -14,40 +15,15 @@ DEFAULT: tuple[tuple[str, ...], ...] = (("actor.user.uid", "actor.user.credentia
 """The parts of a plain rule's group: the first column of each that holds a value."""
 
 
-def fold(text: str) -> str:
-    """``text`` under Unicode simple case folding, code point by code point; the length never changes."""
-    if text.isascii():
-        return text.lower()
-    return "".join(_fold_character(character) for character in text)
-
-
-def _fold_character(character: str) -> str:
-    for folded in (character.casefold(), character.lower()):
-        if len(folded) == 1:
-            return folded
-    return character
-
-
-def folded(column: pl.Series) -> pl.Series:
-    """A String series, folded. Non-ASCII values are folded once per distinct value."""
-    lowered = column.str.to_lowercase()
-    odd = column.str.contains(r"[^\x00-\x7F]").fill_null(False)
-    if not odd.any():
-        return lowered
-    distinct = column.filter(odd).unique()
-    by_hand = distinct.map_elements(fold, return_dtype=pl.String)
-    return pl.select(pl.when(odd).then(column.replace_strict(distinct, by_hand, default=None)).otherwise(lowered)).to_series()
-
-
 def least(column: pl.Series) -> pl.Series:
     """The value of each row as folded text: of a list the least folded element, null where there is none."""
     if isinstance(column.dtype, pl.List):
         rows = pl.DataFrame({"value": column.cast(pl.List(pl.String()))}).with_row_index("row")
         flat = rows.explode("value", empty_as_null=True, keep_nulls=True).filter(pl.col("value") != "")
-        flat = flat.with_columns(folded(flat["value"]).alias("value"))
+        flat = flat.with_columns(fold_series(flat["value"]).alias("value"))
         found = flat.group_by("row").agg(pl.col("value").min())
         return rows.select("row").join(found, on="row", how="left", maintain_order="left")["value"]
-    return folded(column.cast(pl.String()))
+    return fold_series(column.cast(pl.String()))
 
 
 def parts(group_by: Sequence[str] | None) -> tuple[tuple[str, ...], ...]:

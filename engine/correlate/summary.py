@@ -37,12 +37,11 @@ def summarise(episodes: pl.DataFrame) -> pl.DataFrame:
     """One row per alert of an `episodes.episodes` frame, in its order.
 
     ``alert``, ``rule``, ``count``, ``failed`` (hits with status_id 2), ``first_time``, ``last_time``, ``sources`` (sorted), ``clouds`` (structs of
-    provider and account, sorted), ``events`` (structs of the first `EVENTS` hits), ``event_uids``, and per trait of `TRAITS` ``<trait>`` (the least
-    `VALUES` distinct values) and ``<trait>.n`` (how many there are).
+    provider and account), ``event_uids``; lists of ``time``, ``x.source``, ``x.object``, ``x.position`` and ``trait.operation`` of the first `EVENTS`
+    hits; and per trait of `TRAITS` ``<trait>`` (the least `VALUES` distinct values) and ``<trait>.n`` (how many there are).
     """
-    event = pl.struct("x.uid", "time", "x.source", "x.object", "x.position", pl.coalesce("api.operation", "x.ai.operation").alias("operation"))
     cloud = pl.struct(provider="cloud.provider", account="cloud.account.uid")
-    told = [pl.col("alert", "rule", "time", "x.uid", "x.source", "status_id"), event.alias("event"), cloud.alias("cloud")]
+    told = [pl.col("alert", "rule", "status_id", "time", "x.uid", "x.source", "x.object", "x.position"), cloud.alias("cloud")]
     traits = [pl.coalesce(names).alias(f"trait.{trait}") for trait, names in TRAITS.items()]
     aggregates: list[pl.Expr] = [
         pl.col("rule").first(),
@@ -52,7 +51,7 @@ def summarise(episodes: pl.DataFrame) -> pl.DataFrame:
         pl.col("time").max().alias("last_time"),
         pl.col("x.source").drop_nulls().unique().sort().alias("sources"),
         pl.col("cloud").unique().alias("clouds"),
-        pl.col("event").head(EVENTS).alias("events"),
+        pl.col("time", "x.source", "x.object", "x.position", "trait.operation").head(EVENTS),
         pl.col("x.uid").head(EVENT_UIDS).alias("event_uids"),
     ]
     for trait, names in TRAITS.items():

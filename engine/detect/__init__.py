@@ -1,1 +1,1 @@
-
+"""Sigma trees to plan to hits."""

@@ -1,7 +1,7 @@
 """CloudTrail: records, and their delivery to S3.
 
-Objects arrive a few minutes after the hour they cover, their records are unsorted, and now and then a record is delivered a second time in a
-later object, as real trails do.
+Objects arrive a few minutes after the hour they cover. The records of one service stand together, so an object is not in the order of time, and now
+and then a record is delivered a second time in a later object, as real trails do.
 """
 
 from __future__ import annotations
@@ -190,16 +190,17 @@ class CloudTrail:
         for (account, region, slot), fresh in sorted(slots.items()):
             records = fresh + late[account, region]
             late[account, region] = [record for record in fresh if rng.random() < REDELIVERED]
-            rng.shuffle(records)
+            records.sort(key=lambda record: (record["eventSource"], record["eventName"], record["userIdentity"].get("arn", "")))
             stamp = slot + timedelta(minutes=60 + rng.randrange(0, 5) * 5)
             name = f"{account}_CloudTrail_{region}_{stamp:%Y%m%dT%H%MZ}_{ids.letters(rng, 16)}.json.gz"
             path = f"AWSLogs/{account}/CloudTrail/{region}/{stamp:%Y/%m/%d}/{name}"
             data = writer.gzipped(writer.compact({"Records": records}))
             self._delivered += len(records)
-            logs[account].append((path, data))
+            if region == AWS_HOME and len(logs[account]) < 12:
+                logs[account].append((path, data))
             yield path, data
         for account, objects in sorted(logs.items()):
-            yield _digest(account, objects[:12])
+            yield _digest(account, objects)
 
     _delivered = 0
 
@@ -213,9 +214,9 @@ def _pair(route: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _digest(account: str, objects: list[tuple[str, bytes]]) -> tuple[str, bytes]:
-    """The digest file over some log objects. It lists files, it holds no events."""
+    """The digest file over the first log objects of the home region. It lists files, it holds no events."""
     bucket = "example-cloudtrail-logs"
-    region = objects[0][0].split("/")[3]
+    region = AWS_HOME
     day = "/".join(objects[0][0].split("/")[4:7])
     stamp = day.replace("/", "") + "T120000Z"
     moment = f"{day.replace('/', '-')}T12:00:00Z"

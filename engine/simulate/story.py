@@ -14,8 +14,7 @@ Record = dict[str, Any]
 class Entry:
     """One record of one log. ``route`` says which delivery folder it belongs to, ``published`` when the provider could deliver it.
 
-    ``uid`` is the event's identity as the engine computes it. Where that ends in a hash of the record (Azure Activity), ``uid`` stops before
-    the hash, with a trailing ``|``.
+    ``uid`` is the event's identity as the engine computes it.
     """
 
     source: str
@@ -79,6 +78,4 @@ class Storyteller:
     def steps(self) -> tuple[Step, ...]:
         """All steps in the order of their first event, numbered from 1."""
         ordered = sorted(self.drafts, key=lambda step: step.time)
-        return tuple(
-            Step(n, s.title, s.time, s.cloud, s.source, s.event_uids, s.why, s.tags) for n, s in enumerate(ordered, 1)
-        )
+        return tuple(Step(n, s.title, s.time, s.cloud, s.source, s.event_uids, s.why, s.tags) for n, s in enumerate(ordered, 1))

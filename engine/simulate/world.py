@@ -37,7 +37,7 @@ SDK = "Boto3/1.37.4 md/Botocore#1.37.4 ua/2.0 os/linux#5.10.234 md/arch#x86_64 l
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One employee. ``aws_key`` is the long-lived access key of the IAM user of that name, for the few who have one."""
+    """One employee. ``aws_key`` is the long-lived access key of the IAM user of that name."""
 
     name: str
     display: str
@@ -151,10 +151,9 @@ class World:
 def _person(rng: random.Random, index: int, name: str, display: str, job: str) -> Person:
     home = f"2001:db8:{index:x}::{rng.randrange(16, 4096):x}" if index % 4 == 3 else f"203.0.113.{40 + index}"
     # Detections leave out the keys of AWS's own documentation, which end in EXAMPLE; the key that leaks must not look like one of those.
-    key = ids.access_key(rng, AWS_PROD, kind="AKIA", tail="NOTREAL" if name == "ben.okafor" else "EXAMPLE")
-    return Person(
-        name, display, job, ids.guid(rng), home, BROWSERS[index % 3], ids.principal_id(rng, "AIDA"), key, ids.hexes(rng, 64)
-    )
+    account = AWS_DATA if job == "data" else AWS_PROD
+    key = ids.access_key(rng, account, kind="AKIA", tail="NOTREAL" if name == "ben.okafor" else "EXAMPLE")
+    return Person(name, display, job, ids.guid(rng), home, BROWSERS[index % 3], ids.principal_id(rng, "AIDA"), key, ids.hexes(rng, 64))
 
 
 def build(rng: random.Random) -> World:

@@ -27,7 +27,7 @@ def lines(records: Iterable[Any]) -> bytes:
 
 
 def gzipped(data: bytes) -> bytes:
-    """gzip without a name or time in its header."""
+    """Bytes compressed by gzip, without a name or time in its header."""
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as file:
         file.write(data)

@@ -1,0 +1,127 @@
+"""Objects → batches of records, the unit of work: many small objects share one, a large object is spread over several.
+
+What cannot be read becomes part of a batch, with its reason; it is never an exception that would stop the other objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO
+
+import polars as pl
+
+from connectors.envelopes import split
+from connectors.transports.base import Limits, Object, Transport
+from connectors.transports.files import FilesTransport
+from engine.errors import InputError
+from engine.model import Reject, Skip
+
+STREAM_BYTES = 4 << 20
+"""Objects are grouped into streams of about this many stored bytes."""
+
+BATCH_BYTES = 24 << 20
+"""Records are worked on in batches of about this much text."""
+
+Place = tuple[int, int]
+"""Index of an object in the run's list, index of a record in that object."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of some objects (raw_data, object, object_index, position, repaired) and what happened while they were read.
+
+    ``parts`` numbers the frames of objects that come in several; ``failed`` are whole objects; ``stored`` and ``decompressed`` are bytes.
+    """
+
+    records: pl.DataFrame
+    parts: dict[str, int] = field(default_factory=dict)
+    skips: list[Skip] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    failed: list[Reject] = field(default_factory=list)
+    objects_done: int = 0
+    stored: int = 0
+    decompressed: int = 0
+
+
+@dataclass(slots=True)
+class Input:
+    """The objects of a run in order, with what listing already left out."""
+
+    transport: Transport
+    objects: list[Object] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def streams(self, limits: Limits) -> Iterator[Iterator[Batch]]:
+        """Streams of batches for a runner; each object belongs to exactly one."""
+        group: list[tuple[int, Object]] = []
+        size = 0
+        for index, obj in enumerate(self.objects):
+            group.append((index, obj))
+            size += obj.size
+            if size >= STREAM_BYTES:
+                yield batches(self.transport, group, limits)
+                group, size = [], 0
+        if group:
+            yield batches(self.transport, group, limits)
+
+    def read_again(self, limits: Limits, places: Sequence[Place]) -> dict[Place, str]:
+        """The record texts at ``places``, read once more from their objects."""
+        wanted: dict[int, list[int]] = {}
+        for index, position in places:
+            wanted.setdefault(index, []).append(position)
+        found: dict[Place, str] = {}
+        for index, positions in wanted.items():
+            for batch in batches(self.transport, [(index, self.objects[index])], limits):
+                hits = batch.records.filter(pl.col("position").is_in(positions))
+                found.update(((index, position), text) for position, text in hits.select("position", "raw_data").iter_rows())
+        return found
+
+
+def list_input(paths: Sequence[str], limits: Limits, stdin: BinaryIO | None) -> Input:
+    """The input below ``paths`` of the file system; ``-`` is ``stdin``."""
+    transport = FilesTransport(paths, limits=limits, stdin=stdin)
+    found = Input(transport)
+    for item in transport.list():
+        if isinstance(item, Object):
+            found.objects.append(item)
+        elif isinstance(item, Skip):
+            found.skips.append(item)
+        else:
+            found.rejects.append(item)
+    return found
+
+
+def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: Limits) -> Iterator[Batch]:
+    """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception."""
+    chunk = replace(limits, chunk_bytes=min(limits.chunk_bytes, BATCH_BYTES))
+    batch, frames, held = _empty_batch(), [], 0
+    for index, obj in group:
+        part = 0
+        try:
+            for piece in split(transport.read(obj), obj.uri, chunk):
+                batch.skips.extend(piece.skips)
+                batch.rejects.extend(piece.rejects)
+                batch.decompressed += piece.decompressed
+                if not piece.records.height:
+                    continue
+                batch.parts[obj.uri] = part
+                part += 1
+                frames.append(piece.records.with_columns(pl.lit(obj.uri).alias("object"), pl.lit(index, dtype=pl.UInt32).alias("object_index")))
+                held += piece.decompressed
+                if held >= BATCH_BYTES:
+                    yield replace(batch, records=pl.concat(frames))
+                    batch, frames, held = _empty_batch(), [], 0
+        except InputError as error:
+            batch.failed.append(Reject(obj.uri, str(error)))
+        except OSError as error:
+            batch.failed.append(Reject(obj.uri, f"cannot be read: {error.strerror or error}"))
+        batch.objects_done += 1
+        batch.stored += obj.size
+    yield replace(batch, records=pl.concat(frames)) if frames else batch
+
+
+def _empty_batch() -> Batch:
+    schema = {"raw_data": pl.String, "position": pl.Int64, "repaired": pl.Boolean, "object": pl.String, "object_index": pl.UInt32}
+    return Batch(pl.DataFrame(schema=schema), {}, [], [], [])

@@ -1,0 +1,234 @@
+"""What a table cannot say about CloudTrail records: outcome, kind of call, and who stands behind an ARN."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from connectors.shred import open_embedded
+from connectors.values import boolean, email, is_empty, last_segment, texts
+
+AUTHENTICATION = 3002
+ACCOUNT_CHANGE = 3001
+USER_ACCESS = 3005
+API_ACTIVITY = 6003
+
+_CALLS: dict[str, tuple[int, int]] = {
+    "signin:consolelogin": (AUTHENTICATION, 1),
+    "signin:exitrole": (AUTHENTICATION, 7),
+    "signin:switchrole": (AUTHENTICATION, 7),
+    "signin:renewrole": (AUTHENTICATION, 99),
+    "signin:checkmfa": (AUTHENTICATION, 99),
+    "signin:userauthentication": (AUTHENTICATION, 1),
+    "sts:assumerole": (AUTHENTICATION, 3),
+    "sts:assumerolewithsaml": (AUTHENTICATION, 3),
+    "sts:assumerolewithwebidentity": (AUTHENTICATION, 3),
+    "sts:assumeroot": (AUTHENTICATION, 3),
+    "sts:getsessiontoken": (AUTHENTICATION, 3),
+    "sts:getfederationtoken": (AUTHENTICATION, 3),
+    "sso:authenticate": (AUTHENTICATION, 1),
+    "sso:logout": (AUTHENTICATION, 2),
+    "iam:createuser": (ACCOUNT_CHANGE, 1),
+    "iam:deleteuser": (ACCOUNT_CHANGE, 6),
+    "iam:updateuser": (ACCOUNT_CHANGE, 99),
+    "iam:createaccesskey": (ACCOUNT_CHANGE, 99),
+    "iam:deleteaccesskey": (ACCOUNT_CHANGE, 99),
+    "iam:updateaccesskey": (ACCOUNT_CHANGE, 99),
+    "iam:createloginprofile": (ACCOUNT_CHANGE, 2),
+    "iam:deleteloginprofile": (ACCOUNT_CHANGE, 5),
+    "iam:updateloginprofile": (ACCOUNT_CHANGE, 4),
+    "iam:changepassword": (ACCOUNT_CHANGE, 3),
+    "iam:enablemfadevice": (ACCOUNT_CHANGE, 10),
+    "iam:deactivatemfadevice": (ACCOUNT_CHANGE, 11),
+    "iam:attachuserpolicy": (USER_ACCESS, 1),
+    "iam:attachrolepolicy": (USER_ACCESS, 1),
+    "iam:attachgrouppolicy": (USER_ACCESS, 1),
+    "iam:putuserpolicy": (USER_ACCESS, 1),
+    "iam:putrolepolicy": (USER_ACCESS, 1),
+    "iam:putgrouppolicy": (USER_ACCESS, 1),
+    "iam:addusertogroup": (USER_ACCESS, 1),
+    "iam:detachuserpolicy": (USER_ACCESS, 2),
+    "iam:detachrolepolicy": (USER_ACCESS, 2),
+    "iam:detachgrouppolicy": (USER_ACCESS, 2),
+    "iam:deleteuserpolicy": (USER_ACCESS, 2),
+    "iam:deleterolepolicy": (USER_ACCESS, 2),
+    "iam:deletegrouppolicy": (USER_ACCESS, 2),
+    "iam:removeuserfromgroup": (USER_ACCESS, 2),
+}
+"""``service:operation`` in lower case → OCSF class and activity; every other call is API activity."""
+
+_CREATE, _READ, _UPDATE, _DELETE, _OTHER = 1, 2, 3, 4, 99
+_VERBS: dict[str, int] = {
+    **dict.fromkeys(("Create", "Run", "Add", "Allocate", "Register", "Import", "Copy", "Upload", "Request", "Generate"), _CREATE),
+    **dict.fromkeys(("Get", "List", "Describe", "Lookup", "Search", "Head", "Select", "Query", "Scan", "Check", "Simulate", "Download"), _READ),
+    **dict.fromkeys(("Update", "Modify", "Put", "Set", "Change", "Replace", "Attach", "Detach", "Associate", "Disassociate", "Enable", "Disable"), _UPDATE),
+    **dict.fromkeys(("Tag", "Untag", "Authorize", "Revoke", "Start", "Stop", "Reset", "Restore", "Deactivate", "Activate", "Rotate"), _UPDATE),
+    **dict.fromkeys(("Delete", "Remove", "Terminate", "Deregister", "Release", "Purge"), _DELETE),
+}
+"""First word of an operation → OCSF API activity."""
+
+_FIRST_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*")
+_SERVICE = re.compile(r"[a-z0-9-]+")
+_HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+_GRANTED = frozenset(("policyArn", "role", "roleSessionName", "clientToken"))
+_IDS = (
+    *("functionName", "instanceId", "snapshotId", "imageId", "volumeId", "groupId", "vpcId", "secretId", "keyId", "modelId", "guardrailIdentifier"),
+    *("dBInstanceIdentifier", "dBSnapshotIdentifier", "dBClusterIdentifier", "clusterName", "repositoryName", "roleName", "userName", "groupName"),
+)
+"""Request parameters that name what a call is about, where no ARN does."""
+_TYPES = {"iamuser": 1, "samluser": 1, "identitycenteruser": 1, "federateduser": 1, "directory": 1, "root": 2, "awsservice": 3, "role": 4}
+
+
+def _call(source: Any, name: Any) -> str:
+    service = _SERVICE.match(source.lower()) if isinstance(source, str) else None
+    return f"{service[0] if service else ''}:{str(name or '').lower()}"
+
+
+def _verb(name: Any) -> int:
+    word = _FIRST_WORD.match(name) if isinstance(name, str) else None
+    if word is None:
+        return _OTHER
+    if word[0] == "Batch":
+        return _verb(str(name)[5:])
+    return _VERBS.get(word[0], _OTHER)
+
+
+def event_class(source: Any, name: Any) -> int:
+    """The OCSF class of a call."""
+    return _CALLS.get(_call(source, name), (API_ACTIVITY, _OTHER))[0]
+
+
+def activity(source: Any, name: Any, read_only: Any) -> int:
+    """The OCSF activity of a call: that of its class, else Read where the record says it only reads, else by the first word of its name."""
+    known = _CALLS.get(_call(source, name))
+    if known is not None:
+        return known[1]
+    return _READ if boolean(read_only) is True else _verb(name)
+
+
+def read_only(said: Any, name: Any) -> bool | None:
+    """Whether the call only reads: what the record says, else by the first word of its name."""
+    stated = boolean(said) if said is not None else None
+    if stated is not None:
+        return stated
+    verb = _verb(name)
+    return None if verb == _OTHER else verb == _READ
+
+
+def status(error: Any, kind: Any, name: Any, response: Any, details: Any) -> int | None:
+    """1 success, 2 failure. An error code is a failure; sign-ins say ``Failure`` in ``responseElements`` without one; Insights have no outcome."""
+    if kind == "AwsCloudTrailInsight":
+        return None
+    if not is_empty(error):
+        return 2
+    response, details = _opened(response), _opened(details)
+    said = list(response.values()) if kind == "AwsConsoleSignIn" and isinstance(response, dict) else []
+    if isinstance(details, dict):
+        said.append(details.get(name))
+    return 2 if any(isinstance(word, str) and word.lower() in ("failure", "failed") for word in said) else 1
+
+
+def _opened(value: Any) -> Any:
+    """An object that an export wrote as a string."""
+    return open_embedded(value) if isinstance(value, str) else value
+
+
+def actor_name(user: Any, issuer: Any, arn: Any, kind: Any) -> str | None:
+    """User name, else the role behind the session, else the name at the end of the ARN; what CloudTrail hides has no name."""
+    for name in (user, issuer):
+        if isinstance(name, str) and not is_empty(name) and name != _HIDDEN:
+            return name
+    if kind == "Root":
+        return "root"
+    if isinstance(arn, str) and "/" in arn:
+        parts = arn.split("/")
+        return parts[1] if ":assumed-role/" in arn else parts[-1] or None
+    return None
+
+
+def actor_email(user: Any, principal: Any, arn: Any) -> str | None:
+    """The e-mail address in a user name or role session name. Whoever assumes a role may choose the latter freely."""
+    session = principal.partition(":")[2] if isinstance(principal, str) else None
+    return email(user) or email(session) or email(last_segment(arn))
+
+
+def actor_type(kind: Any, arn: Any) -> int | None:
+    """1 user, 2 root, 3 AWS itself, 4 role. A role session of IAM Identity Center, or one named after an e-mail address, is a person's."""
+    if not isinstance(kind, str):
+        return None
+    if kind == "AssumedRole":
+        person = isinstance(arn, str) and ("/AWSReservedSSO_" in arn or email(last_segment(arn)) is not None)
+        return 1 if person else 4
+    return _TYPES.get(kind.lower())
+
+
+def session(kind: Any, arn: Any) -> str | None:
+    """The session a call was made in: the ARN of an assumed role or federated user."""
+    return arn if isinstance(arn, str) and arn and kind in ("AssumedRole", "FederatedUser") else None
+
+
+def mfa(said: Any) -> bool | None:
+    """Whether a second factor was used, from ``true``/``false`` or a console login's ``Yes``/``No``."""
+    return {"yes": True, "no": False}.get(str(said).lower(), boolean(said))
+
+
+def scalar(value: Any) -> str | None:
+    """Text; several services put an object or a list where others put a name."""
+    return value if isinstance(value, str) else None
+
+
+def privileges(source: Any, arn: Any, name: Any) -> list[str] | None:
+    """Policies granted or taken: ARNs, and the names of inline policies of IAM."""
+    found = texts(arn)
+    if found is None and isinstance(source, str) and source.startswith("iam."):
+        found = texts(name)
+    return found
+
+
+def resource_uids(resources: Any, parameters: Any) -> list[str] | None:
+    """ARNs of the resources listed, else ARNs among the request parameters, else the ids and names of what the call is about."""
+    resources, parameters = _opened(resources), _opened(parameters)
+    items = resources if isinstance(resources, list) else []
+    listed = [_arn(item) for item in items if isinstance(item, dict)]
+    if any(listed) or not isinstance(parameters, dict):
+        return texts(listed)
+    values = [item for key, value in parameters.items() if key not in _GRANTED for item in (value if isinstance(value, list) else [value])]
+    named = [value for value in values if isinstance(value, str) and value.startswith("arn:") and len(value) <= 2048]
+    bucket = parameters.get("bucketName")
+    if isinstance(bucket, str) and bucket:
+        named.append(bucket if bucket.startswith("arn:") else f"arn:aws:s3:::{bucket}")
+    if not named:
+        named = [value for key in _IDS if isinstance(value := parameters.get(key), str)] + _instances(parameters.get("instancesSet"))
+    return texts(list(dict.fromkeys(named)))
+
+
+def _instances(value: Any) -> list[str]:
+    items = value.get("items") if isinstance(value, dict) else None
+    return [item["instanceId"] for item in items or () if isinstance(item, dict) and isinstance(item.get("instanceId"), str)]
+
+
+def _arn(item: dict[str, Any]) -> Any:
+    return next((value for key, value in item.items() if key.lower() in ("arn", "arnprefix") and isinstance(value, str)), None)
+
+
+def resource_names(resources: Any, parameters: Any) -> list[str] | None:
+    """The last part of each ARN of `resource_uids`."""
+    return texts([re.split(r"[/:]", uid.rstrip("/"))[-1] for uid in resource_uids(resources, parameters) or []])
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "activity": activity,
+    "actor_email": actor_email,
+    "actor_name": actor_name,
+    "actor_type": actor_type,
+    "event_class": event_class,
+    "mfa": mfa,
+    "privileges": privileges,
+    "read_only": read_only,
+    "resource_names": resource_names,
+    "resource_uids": resource_uids,
+    "scalar": scalar,
+    "session": session,
+    "status": status,
+}

@@ -1,0 +1,64 @@
+"""Record texts as Arrow strings, made without copying where the bytes allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+Buffer = bytes | bytearray | memoryview | msgspec.Raw
+
+
+def lengths(texts: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Byte lengths of ``texts``."""
+    return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+
+
+def over(buffer: bytes, sizes: np.ndarray[Any, np.dtype[np.int64]], first: int, separator: bytes) -> pl.Series | None:
+    """A String series over ``buffer``: texts of ``sizes`` bytes, the first at ``first``, ``separator`` between each two. Nothing is copied.
+
+    None where that is not how the bytes lie. The bounds are exact, given that a JSON parser found values of these sizes in this order with only
+    white space and commas between them: the first value starts at ``first``, since its first byte is no white space; and if ``separator`` follows a
+    value and the byte after it is no white space either, the next value starts there. So by induction all bounds hold. ``buffer`` must be UTF-8.
+    """
+    count, width = len(sizes), len(separator)
+    offsets = np.empty(2 * count, dtype=np.int64)
+    ends = np.cumsum(sizes + width) + (first - width)
+    offsets[1::2] = ends
+    offsets[0] = first
+    offsets[2::2] = ends[:-1] + width
+    if int(ends[-1]) > len(buffer):
+        return None
+    data = np.frombuffer(buffer, dtype=np.uint8)
+    if not (data[offsets[0::2]] == ord("{")).all():
+        return None
+    between = ends[:-1]
+    if not all((data[between + i] == byte).all() for i, byte in enumerate(separator)):
+        return None
+    column = pa.LargeStringArray.from_buffers(2 * count - 1, pa.py_buffer(offsets), pa.py_buffer(buffer))
+    return pl.Series("raw_data", pl.from_arrow(column), dtype=pl.String).gather_every(2)
+
+
+def joined(texts: Sequence[Any]) -> pl.Series:
+    """A String series of UTF-8 ``texts`` (anything with the buffer protocol), copied once."""
+    if not texts:
+        return pl.Series("raw_data", [], dtype=pl.String)
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum(lengths(texts), out=offsets[1:])
+    column = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))
+    return pl.Series("raw_data", pl.from_arrow(column), dtype=pl.String)
+
+
+def is_utf8(buffer: bytes) -> bool:
+    """Whether ``buffer`` is valid UTF-8."""
+    if buffer.isascii():
+        return True
+    try:
+        buffer.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

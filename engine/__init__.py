@@ -1,0 +1,38 @@
+"""crosswind's public names. `evaluate` runs Sigma rules on dicts, `scan` on files; the rest are the values they return and the errors they raise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import CrosswindError, RuleError, UsageError
+from engine.model import Alert, Entity, Evaluation, EventRef, Level, RunReport
+
+if TYPE_CHECKING:
+    from engine.pipeline import ScanResult, Settings, evaluate, scan
+
+__all__ = [
+    "Alert",
+    "CrosswindError",
+    "Entity",
+    "Evaluation",
+    "EventRef",
+    "Level",
+    "RuleError",
+    "RunReport",
+    "ScanResult",
+    "Settings",
+    "UsageError",
+    "evaluate",
+    "scan",
+]
+
+_PIPELINE = frozenset(("ScanResult", "Settings", "evaluate", "scan"))
+
+
+def __getattr__(name: str) -> Any:
+    """The pipeline's names load the engine on first use, so that `import engine` stays light."""
+    if name in _PIPELINE:
+        from engine import pipeline
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module 'engine' has no attribute {name!r}")

@@ -1,0 +1,17 @@
+"""The command `crosswind`: one file per command, arguments in, exit code out."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 found something at or above ``--fail-on``, 2 wrong usage, 3 done but some input, rule or sink failed."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from engine.version import VERSION
+
+        print(f"crosswind {VERSION}")  # noqa: T201
+        return
+    from engine.cli.app import run
+
+    sys.exit(run())

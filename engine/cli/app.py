@@ -1,0 +1,90 @@
+"""All commands under one roof, and the one place where errors become a line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from engine.cli.demo import demo
+from engine.cli.events import events
+from engine.cli.scan import scan
+from engine.cli.sources import sources
+from engine.errors import CrosswindError, UsageError
+from engine.version import VERSION
+
+DONE, FOUND, USAGE, FAILED = 0, 1, 2, 3
+"""Exit codes."""
+
+app = typer.Typer(
+    name="crosswind",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find attacks in raw multi-cloud logs: CloudTrail, Azure, Entra ID, GCP and AI inference logs in, explained alerts out.",
+    epilog="Exit codes: 0 done · 1 something at or above --fail-on was found · 2 wrong usage · 3 done, but some input, rule or output failed.",
+)
+app.command()(scan)
+app.command()(demo)
+app.command()(events)
+app.command()(sources)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crosswind {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a full traceback when something goes wrong.")] = False,
+) -> None:
+    """Options before the command."""
+    if debug:
+        os.environ["CROSSWIND_DEBUG"] = "1"
+
+
+def run() -> int:
+    """Run the command line; the exit code. Errors meant for people become one line each; a traceback is shown with ``--debug`` alone."""
+    try:
+        code = app(standalone_mode=False)
+    except CrosswindError as error:
+        if os.environ.get("CROSSWIND_DEBUG"):
+            raise
+        sys.stderr.write(f"crosswind: {error}\n")
+        return USAGE if isinstance(error, UsageError) else FAILED
+    except BrokenPipeError:
+        return _closed_pipe()
+    except KeyboardInterrupt:
+        sys.stderr.write("crosswind: interrupted before anything was done\n")
+        return FAILED
+    except (typer.Exit, SystemExit) as stop:
+        return int(getattr(stop, "exit_code", None) or getattr(stop, "code", None) or DONE)
+    except Exception as error:  # noqa: BLE001 the last net: a usage error of the command line, or a defect of ours
+        return _unexpected(error)
+    return code if isinstance(code, int) else DONE
+
+
+def _closed_pipe() -> int:
+    """Whoever read our output went away: nothing is wrong on our side, but not everything was delivered."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED
+
+
+def _unexpected(error: Exception) -> int:
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):
+        show()
+        return USAGE
+    if os.environ.get("CROSSWIND_DEBUG"):
+        raise error
+    sys.stderr.write(
+        f"crosswind: a defect: {type(error).__name__}: {error}\nRun the same command as `crosswind --debug …` and report what it prints.\n"
+    )
+    return FAILED

@@ -1,0 +1,81 @@
+"""`crosswind scan`: the product in one command."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.model import Level
+
+
+class Format(StrEnum):
+    table = "table"
+    ndjson = "ndjson"
+    csv = "csv"
+    ecs = "ecs"
+    ocsf = "ocsf"
+
+
+class LevelWord(StrEnum):
+    informational = "informational"
+    low = "low"
+    medium = "medium"
+    high = "high"
+    critical = "critical"
+
+
+def scan(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, directories or globs with raw logs; `-` reads standard input.")],
+    rules: Annotated[list[Path] | None, typer.Option("--rules", help="Sigma rules to run as well: a file or a directory. May be repeated.")] = None,
+    no_builtin: Annotated[bool, typer.Option("--no-builtin", help="Run only the rules given with --rules.")] = False,
+    source: Annotated[str | None, typer.Option("--source", help="Look at one source alone; `crosswind sources` lists them.")] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Events at or after: `2026-03-01T08:00:00Z`, `-24h`, `7d`.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Events before.")] = None,
+    min_level: Annotated[LevelWord, typer.Option("--min-level", help="Show alerts at or above this level.")] = LevelWord.low,
+    format: Annotated[Format | None, typer.Option("--format", help="A table on a terminal, NDJSON when piped or with -o.")] = None,  # noqa: A002
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write alerts to this file.")] = None,
+    fail_on: Annotated[LevelWord | None, typer.Option("--fail-on", help="Exit with 1 when an alert at or above this level was found.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Threads; changes nothing but time. Default: all cores.")] = None,
+    summary: Annotated[Path | None, typer.Option("--summary", metavar="FILE", help="Write the account of the run as JSON.")] = None,
+    show_content: Annotated[bool, typer.Option("--show-content", help="Do not redact prompts, completions and credentials.")] = False,
+) -> int:
+    """Find attacks in raw logs.
+
+    Point it at a folder or bucket dump with any mix of CloudTrail, Azure, Entra ID, GCP and AI inference logs, compressed or not. Alerts go to
+    standard output or FILE; progress and the account of what was read, what ran and what could not be seen go to standard error.
+    """
+    from engine.cli.times import parse_time
+    from engine.documents.output import open_output, write
+    from engine.pipeline import Settings
+    from engine.pipeline import scan as run
+    from engine.report.progress import watch
+    from engine.report.summary import exit_code, print_summary, write_summary
+    from engine.report.table import print_alerts
+
+    now = datetime.now(UTC)
+    settings = Settings(now=now, source=source, jobs=jobs, start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
+    chosen = format or (Format.table if output is None and sys.stdout.isatty() else Format.ndjson)
+    with open_output(output, summary) as stream:
+        with watch() as progress:
+            result = run(
+                paths,
+                settings,
+                rules=rules or (),
+                builtin=not no_builtin,
+                min_level=Level.of(min_level),
+                stdin=sys.stdin.buffer,
+                progress=progress,
+            )
+        if chosen is Format.table:
+            print_alerts(result.alerts, stream, show_content=show_content)
+        else:
+            write(result.alerts, chosen.value, stream, show_content=show_content)
+    if summary is not None:
+        write_summary(result.report, summary)
+    print_summary(result.report)
+    return exit_code(result, Level.of(fail_on) if fail_on else None)

@@ -1,0 +1,261 @@
+"""Rules of one source compiled once: what the kernel needs to know, and nothing that depends on events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.detect.expressions import Cutter, Expression, arrange, leaf_effort, necessary
+from engine.detect.needles import needle
+from engine.detect.predicates import Matcher, TextMatcher, matcher
+from engine.detect.values import number
+from engine.errors import RuleError, UnsupportedFeature
+from engine.schema import COLUMNS, Mapping, split_path
+from engine.sigma.fields import Scope, applies, resolve
+from engine.sigma.tree import And, Leaf, Node, Not, Number, Or, Regex, Rule, fields, has_keywords
+
+_CLASSES = {"api_activity": 6003, "authentication": 3002}
+"""OCSF class an event must have for rules with ``product: cloud`` and this category."""
+
+_SHORTEST_LITERAL = 3
+"""Shorter literals occur nearly everywhere: looking for them apart saves nothing."""
+
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a field's cells come from: record ``paths``, a common ``column`` (``inside``: a path within its JSON), or neither: leaves of raw_data."""
+
+    paths: tuple[str, ...] = ()
+    column: str | None = None
+    inside: tuple[str, ...] = ()
+
+    @property
+    def is_record(self) -> bool:
+        """Whether keywords search here."""
+        return not self.paths and self.column is None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """What all rules ask of one field, by value: folded text, number or folded literal → leaves. ``anchors``: leaves some rule is anchored on."""
+
+    source: Source
+    exact: AnyMapping[str, tuple[int, ...]]
+    numbers: AnyMapping[int | float, tuple[int, ...]]
+    numeric_texts: AnyMapping[int | float, tuple[int, ...]]
+    literals: AnyMapping[str, tuple[int, ...]]
+    anchors: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafPlan:
+    """One distinct leaf: its exact test, what JSON text must hold where it is true, and whether the kernel finds it by look-up."""
+
+    leaf: Leaf
+    matcher: Matcher | None
+    needle: str | None
+    indexed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TestPlan:
+    """One distinct part of conditions over one field. ``needed``: leaves of which one must hold, None where none is needed."""
+
+    expression: Expression
+    needed: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rules that run on one source, ready for `engine.detect.kernel.detect`. Picklable, the same object on every runner.
+
+    ``paths``: record paths needed as ``native.<path>`` cells; ``columns``: common columns needed; ``needs_raw``: whether raw_data is.
+    ``anchored``: leaf → rules that can match only where one of their anchor leaves does; ``always``: rules without anchor.
+    """
+
+    rules: tuple[Rule, ...]
+    paths: tuple[str, ...]
+    columns: tuple[str, ...]
+    needs_raw: bool
+    fields: tuple[FieldPlan, ...]
+    leaves: tuple[LeafPlan, ...]
+    tests: tuple[TestPlan, ...]
+    conditions: tuple[Expression, ...]
+    anchored: AnyMapping[int, tuple[int, ...]]
+    always: tuple[int, ...]
+
+
+def compile_plan(rules: Sequence[Rule], mapping: Mapping) -> tuple[Plan, list[RuleError]]:
+    """The plan of those ``rules`` that run on the source of ``mapping``, in their order, and the errors of those that should and cannot.
+
+    Rules of other log sources are left out without a word: whoever loads rules counts them.
+    """
+    errors: list[RuleError] = []
+    running: list[Rule] = []
+    conditions: list[Expression] = []
+    cutter = Cutter()
+    sources: dict[Source, int] = {}
+    for rule in rules:
+        scope = applies(rule.logsource, mapping)
+        if scope is None:
+            continue
+        try:
+            condition = _in_class(rule)
+            found = {name: _source(name, scope, rule, mapping) for name in _fields(condition)}
+            _check_regexes(condition)
+        except RuleError as error:
+            errors.append(_named(error, rule))
+            continue
+        places = {name: sources.setdefault(source, len(sources)) for name, source in found.items()}
+        conditions.append(cutter.cut(condition, places.__getitem__))
+        running.append(rule)
+    return _assemble(running, conditions, cutter, list(sources)), errors
+
+
+def _assemble(rules: list[Rule], conditions: list[Expression], cutter: Cutter, sources: list[Source]) -> Plan:
+    leaves = tuple(_leaf_plan(leaf) for _, leaf in cutter.leaves)
+    cost = _costs(conditions, cutter, leaves).__getitem__
+    effort = [leaf_effort(leaf) for _, leaf in cutter.leaves].__getitem__
+    tests = cutter.tests
+    arranged = tuple(arrange(condition, tests, cost, effort) for condition in conditions)
+    anchored: dict[int, list[int]] = {}
+    always: list[int] = []
+    for number_, condition in enumerate(arranged):
+        some = necessary(condition, tests, cost)
+        if some is None:
+            always.append(number_)
+        for leaf in some or ():
+            anchored.setdefault(leaf, []).append(number_)
+    fields = tuple(_field_plan(source, at, cutter, leaves, anchored) for at, source in enumerate(sources))
+    columns = dict.fromkeys(source.column for source in sources if source.column is not None)
+    needs_raw = any(source.is_record for source in sources) or "raw_data" in columns
+    return Plan(
+        rules=tuple(rules),
+        paths=tuple(dict.fromkeys(path for source in sources for path in source.paths)),
+        columns=tuple(columns),
+        needs_raw=needs_raw,
+        fields=fields,
+        leaves=leaves,
+        tests=tuple(TestPlan(expression, necessary(expression, tests, cost)) for _, expression in tests),
+        conditions=arranged,
+        anchored={leaf: tuple(numbers) for leaf, numbers in anchored.items()},
+        always=tuple(always),
+    )
+
+
+def _costs(conditions: list[Expression], cutter: Cutter, leaves: tuple[LeafPlan, ...]) -> list[float]:
+    """What anchoring on a leaf costs: how many rules share it (what many ask for is common), more where finding it is dearer, inf where it cannot."""
+    shared: Counter[int] = Counter()
+    for condition in conditions:
+        shared.update(_leaves_of(condition, cutter))
+    costs: list[float] = []
+    for at, plan in enumerate(leaves):
+        if not plan.indexed:
+            costs.append(_NEVER)
+        elif plan.leaf.field is None:
+            costs.append(shared[at] + 10_000)
+        else:
+            costs.append(shared[at] + (1_000 if isinstance(plan.matcher, TextMatcher) and plan.matcher.exact is None else 0))
+    return costs
+
+
+def _leaves_of(expression: object, cutter: Cutter) -> set[int]:
+    found: set[int] = set()
+    stack = [expression]
+    while stack:
+        item = stack.pop()
+        if (leaf := getattr(item, "leaf", None)) is not None:
+            found.add(leaf)
+        elif (index := getattr(item, "index", None)) is not None:
+            stack.append(cutter.tests[index][1])
+        else:
+            stack += getattr(item, "args", ()) or [arg for arg in (getattr(item, "arg", None),) if arg is not None]
+    return found
+
+
+def _leaf_plan(leaf: Leaf) -> LeafPlan:
+    test = matcher(leaf)
+    indexed = isinstance(leaf.predicate, Number) or (isinstance(test, TextMatcher) and (test.exact is not None or _literal(leaf, test) is not None))
+    return LeafPlan(leaf, test, needle(leaf), indexed)
+
+
+def _literal(leaf: Leaf, test: TextMatcher) -> str | None:
+    """What is looked for to find a pattern's candidates. Keywords are never tried one by one, so there any length will do."""
+    return test.literal if len(test.literal) >= (1 if leaf.field is None else _SHORTEST_LITERAL) else None
+
+
+def _field_plan(source: Source, at: int, cutter: Cutter, leaves: tuple[LeafPlan, ...], anchored: AnyMapping[int, object]) -> FieldPlan:
+    exact: dict[str, list[int]] = {}
+    numbers: dict[int | float, list[int]] = {}
+    numeric_texts: dict[int | float, list[int]] = {}
+    literals: dict[str, list[int]] = {}
+    own = [leaf for leaf, (where, _) in enumerate(cutter.leaves) if where == at]
+    for leaf in own:
+        plan = leaves[leaf]
+        if isinstance(plan.leaf.predicate, Number):
+            numbers.setdefault(plan.leaf.predicate.value, []).append(leaf)
+        if not isinstance(plan.matcher, TextMatcher):
+            continue
+        if plan.matcher.exact is None:
+            if (literal := _literal(plan.leaf, plan.matcher)) is not None:
+                literals.setdefault(literal, []).append(leaf)
+            continue
+        exact.setdefault(plan.matcher.exact, []).append(leaf)
+        if (value := number(plan.matcher.exact)) is not None:
+            numeric_texts.setdefault(value, []).append(leaf)
+    return FieldPlan(
+        source=source,
+        exact={key: tuple(value) for key, value in exact.items()},
+        numbers={key: tuple(value) for key, value in numbers.items()},
+        numeric_texts={key: tuple(value) for key, value in numeric_texts.items()},
+        literals={key: tuple(value) for key, value in literals.items()},
+        anchors=frozenset(leaf for leaf in own if leaf in anchored),
+    )
+
+
+def _in_class(rule: Rule) -> Node:
+    wanted = _CLASSES.get(rule.logsource.category or "") if rule.logsource.product == "cloud" else None
+    return rule.condition if wanted is None else And((Leaf("class_uid", Number(wanted)), rule.condition))
+
+
+def _fields(condition: Node) -> list[str | None]:
+    return [*sorted(fields(condition)), *([None] if has_keywords(condition) else [])]
+
+
+def _source(name: str | None, scope: Scope, rule: Rule, mapping: Mapping) -> Source:
+    if name is None:
+        return Source()
+    if name == "class_uid" and rule.logsource.product == "cloud":
+        return Source(column=name)
+    found = resolve(name, scope, mapping)
+    if found.column is None:
+        return Source(paths=found.paths)
+    if found.subpath is not None and COLUMNS[found.column].kind != "json":
+        raise RuleError(f"{name!r}: column {found.column} has no members")
+    return Source(column=found.column, inside=() if found.subpath is None else split_path(found.subpath))
+
+
+def _check_regexes(condition: Node) -> None:
+    match condition:
+        case Leaf(name, Regex(pattern)):
+            try:
+                pl.Series([""]).str.contains(pattern)
+            except pl.exceptions.ComputeError as error:
+                raise UnsupportedFeature(f"regular expression {pattern!r} of {name or 'keyword'} is not Rust syntax: {error}") from error
+        case Not(arg):
+            _check_regexes(arg)
+        case And(args) | Or(args):
+            for arg in args:
+                _check_regexes(arg)
+        case _:
+            pass
+
+
+def _named(error: RuleError, rule: Rule) -> RuleError:
+    return type(error)(error.message, rule=rule.title, path=error.path or rule.path, line=error.line if error.line is not None else rule.line)

@@ -1,0 +1,74 @@
+"""The rules of a run, compiled for every source they run on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass
+
+from engine.detect.plan import Plan, compile_plan
+from engine.errors import RuleError
+from engine.schema import COLUMNS, Mapping
+from engine.sigma.fields import Scope, applies, resolve
+from engine.sigma.load import RuleSet
+from engine.sigma.tree import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """``plans`` by source; ``numbers``: per source, the index in ``ruleset.rules`` of each rule of its plan. Picklable, shared by all batches."""
+
+    ruleset: RuleSet
+    plans: dict[str, Plan]
+    numbers: dict[str, tuple[int, ...]]
+    refused: dict[str, str]
+    """Rule uid → why no source could compile it."""
+    group_paths: dict[str, dict[str, tuple[str, ...]]]
+    """Per source: group-by field of its rules that is no common column → record paths."""
+
+    def sources_of(self, uid: str) -> tuple[str, ...]:
+        """The sources whose events the rule is run on."""
+        return tuple(source for source, plan in self.plans.items() if any(rule.uid == uid for rule in plan.rules))
+
+
+def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Program:
+    """Compile every rule for every source. A rule that one source refuses still runs on the others."""
+    plans: dict[str, Plan] = {}
+    numbers: dict[str, tuple[int, ...]] = {}
+    groups: dict[str, dict[str, tuple[str, ...]]] = {}
+    refused: dict[str, str] = {}
+    position = {rule.uid: index for index, rule in enumerate(ruleset.rules)}
+    uids = {(rule.title, rule.path): rule.uid for rule in reversed(ruleset.rules)}
+    for name, mapping in mappings.items():
+        usable, errors = _groupable(ruleset.rules, mapping)
+        plans[name], compile_errors = compile_plan(usable, mapping)
+        for error in (*errors, *compile_errors):
+            refused.setdefault(uids[error.rule or "", error.path], error.message)
+        numbers[name] = tuple(position[rule.uid] for rule in plans[name].rules)
+        groups[name] = _group_paths(plans[name].rules, mapping)
+    running = {rule.uid for plan in plans.values() for rule in plan.rules}
+    return Program(ruleset, plans, numbers, {uid: why for uid, why in refused.items() if uid not in running}, groups)
+
+
+def _groupable(rules: Iterable[Rule], mapping: Mapping) -> tuple[list[Rule], list[RuleError]]:
+    """The rules whose group-by fields exist in this source, and why the others do not run on it."""
+    usable: list[Rule] = []
+    errors: list[RuleError] = []
+    for rule in rules:
+        try:
+            _group_paths([rule], mapping)
+        except RuleError as error:
+            errors.append(RuleError(f"group_by: {error.message}", rule=rule.title, path=rule.path, line=rule.line))
+        else:
+            usable.append(rule)
+    return usable, errors
+
+
+def _group_paths(rules: Iterable[Rule], mapping: Mapping) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for rule in rules:
+        scope = applies(rule.logsource, mapping)
+        for name in rule.group_by or ():
+            if scope is not None and name not in COLUMNS:
+                found[name] = resolve(name, Scope(scope), mapping).paths
+    return found

@@ -1,0 +1,65 @@
+"""How far a run is: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Moment(Protocol):
+    """What the pipeline says of a run under way."""
+
+    objects: int
+    objects_total: int
+    bytes: int
+    bytes_total: int
+    records: int
+
+
+PLAIN_SECONDS = 10.0
+"""Without a terminal, at most one line in this time."""
+
+
+@contextmanager
+def watch() -> Iterator[Callable[[Moment], None]]:
+    """Yields the function a run reports to. Nothing is written for runs that are over at once."""
+    if not sys.stderr.isatty():
+        yield _plain()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.fields[objects]} objects"),
+        BarColumn(),
+        TextColumn("{task.fields[records]:,} records"),
+        TextColumn("{task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+    )
+    started = time.perf_counter()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("scan", total=None, objects="", records=0, rate=0.0)
+
+        def report(moment: Moment) -> None:
+            rate = moment.records / max(time.perf_counter() - started, 1e-9)
+            objects = f"{moment.objects}/{moment.objects_total}"
+            bar.update(task, total=max(moment.bytes_total, 1), completed=moment.bytes, objects=objects, records=moment.records, rate=rate)
+
+        yield report
+
+
+def _plain() -> Callable[[Moment], None]:
+    started = last = time.perf_counter()
+
+    def report(moment: Moment) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        if now - last >= PLAIN_SECONDS:
+            last = now
+            rate = moment.records / (now - started)
+            sys.stderr.write(f"{moment.objects}/{moment.objects_total} objects, {moment.records:,} records, {rate:,.0f} records/s\n")
+
+    return report

@@ -1,0 +1,114 @@
+"""The local runner: a pool of threads that takes batches from streams and hands results to one consumer, in a fixed order.
+
+Polars, DuckDB and the decompressors release the interpreter lock, so threads are enough. A stream (a group of small objects, or one large object) is
+read by one thread at a time; the batches it yields are worked on by all, so one huge file keeps every core busy as well.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+
+def default_jobs() -> int:
+    """As many threads as this process may use cores."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(len(os.sched_getaffinity(0)), 1)
+    return os.cpu_count() or 1
+
+
+def run(streams: Iterable[Iterator[Batch]], work: Callable[[Batch], Result], jobs: int) -> Iterator[Result]:
+    """``work`` applied to every batch of every stream by ``jobs`` threads, as results come.
+
+    At most ``jobs`` batches are held at a time. An exception of a stream or of ``work`` ends the run and is raised here; what the streams should
+    survive they turn into batches themselves. Closing the iterator stops the run after the batches under way.
+    """
+    feed = _Feed(streams)
+
+    def step() -> tuple[bool, Result | None]:
+        batch = feed.next()
+        return (False, None) if batch is None else (True, work(batch[0]))
+
+    if jobs <= 1:
+        while (batch := feed.next()) is not None:
+            yield work(batch[0])
+        return
+    with ThreadPoolExecutor(jobs, thread_name_prefix="crosswind") as pool:
+        pending: set[Future[tuple[bool, Result | None]]] = {pool.submit(step) for _ in range(jobs)}
+        try:
+            while pending:
+                done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in done:
+                    more, result = future.result()
+                    if more:
+                        pending.add(pool.submit(step))
+                        yield result  # type: ignore[misc]
+        finally:
+            feed.close()
+
+
+class _Stream(Generic[Batch]):
+    """One stream and the lock of its reader."""
+
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self.batches = batches
+        self.reader = threading.Lock()
+
+
+class _Feed(Generic[Batch]):
+    """Streams as one thread-safe supply of batches: an open stream that nobody reads, else a new one, else the next batch of one being read."""
+
+    def __init__(self, streams: Iterable[Iterator[Batch]]) -> None:
+        self._new = iter(streams)
+        self._open: list[_Stream[Batch]] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def next(self) -> tuple[Batch] | None:
+        """The next batch in a tuple, None when all streams have ended."""
+        while (stream := self._pick()) is not None:
+            try:
+                batch = next(stream.batches)
+            except StopIteration:
+                with self._lock:
+                    self._open.remove(stream)
+                continue
+            finally:
+                stream.reader.release()
+            return (batch,)
+        return None
+
+    def close(self) -> None:
+        """Give out nothing more."""
+        with self._lock:
+            self._closed = True
+
+    def _pick(self) -> _Stream[Batch] | None:
+        """A stream whose reader lock is now ours."""
+        while True:
+            with self._lock:
+                if self._closed:
+                    return None
+                for stream in self._open:
+                    if stream.reader.acquire(blocking=False):
+                        return stream
+                batches = next(self._new, None)
+                if batches is not None:
+                    stream = _Stream(batches)
+                    stream.reader.acquire()
+                    self._open.append(stream)
+                    return stream
+                if not self._open:
+                    return None
+                stream = self._open[0]
+            stream.reader.acquire()
+            with self._lock:
+                if stream in self._open and not self._closed:
+                    return stream
+            stream.reader.release()

@@ -1,0 +1,1 @@
+"""Where events, hits and alerts are kept: in memory for one scan."""

@@ -1,0 +1,155 @@
+"""The state of one scan: which events were seen, and which matched. Bounded memory: what grows with the input goes to temporary files.
+
+`EventIndex` keeps 33 bytes an event and finds equal identities at the end, whatever the order in which batches arrived.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+_ROW = np.dtype([("high", "u8"), ("low", "u8"), ("content", "u8"), ("object", "u4"), ("position", "u4"), ("source", "u1")])
+_BUCKETS = 16
+_IN_MEMORY = 400_000
+
+Place = tuple[int, int]
+"""Index of an object in the run's list, index of a record in that object."""
+
+ReadAgain = Callable[[Sequence[Place]], dict[Place, str]]
+"""Gives the record texts at some places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Losers:
+    """Records that are not events because another record has the same identity: (object, position, source code) and how they count."""
+
+    places: pl.DataFrame
+    duplicates: int
+    conflicts: int
+    duplicates_by_source: dict[int, int]
+
+
+class EventIndex:
+    """The identities of all events of a run. Not thread-safe: the runner's one consumer adds."""
+
+    def __init__(self) -> None:
+        self._rows: list[np.ndarray[Any, Any]] = []
+        self._held = 0
+        self._files: list[Path] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @staticmethod
+    def pack(events: pl.DataFrame, objects: pl.Series, source: int) -> np.ndarray[Any, Any]:
+        """The index rows of an events frame (x.uid, raw_data, x.position); ``objects``: the object index of each row. Pure; may run in a worker."""
+        rows = np.empty(events.height, dtype=_ROW)
+        rows["high"] = events["x.uid"].hash(11).to_numpy()
+        rows["low"] = events["x.uid"].hash(23).to_numpy()
+        rows["content"] = events["raw_data"].hash(41).to_numpy()
+        rows["object"] = objects.to_numpy()
+        rows["position"] = events["x.position"].to_numpy()
+        rows["source"] = source
+        return rows
+
+    def add(self, rows: np.ndarray[Any, Any]) -> None:
+        """Take packed rows."""
+        self._rows.append(rows)
+        self._held += len(rows)
+        if self._held > _IN_MEMORY:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="crosswind-")
+            self._files = [Path(self._folder.name) / f"{bucket}" for bucket in range(_BUCKETS)]
+        rows = np.concatenate(self._rows)
+        bucket = rows["high"] >> np.uint64(60)
+        for index, file in enumerate(self._files):
+            with file.open("ab") as stream:
+                stream.write(rows[bucket == index].tobytes())
+        self._rows, self._held = [], 0
+
+    def resolve(self, read_again: ReadAgain) -> Losers:
+        """Find equal identities. Equal records: the first in (object, position) stays. Different content: the greater sha256 of the record wins."""
+        losers: list[np.ndarray[Any, Any]] = []
+        duplicates = conflicts = 0
+        for rows in self._partitions():
+            gone, twice, clash = _resolve(rows, read_again)
+            losers.append(gone)
+            duplicates += twice
+            conflicts += clash
+        lost = np.concatenate(losers) if losers else np.empty(0, dtype=_ROW)
+        by_source = {int(code): int(count) for code, count in zip(*np.unique(lost["source"], return_counts=True), strict=True)}
+        places = pl.DataFrame({"object": pl.Series(lost["object"], dtype=pl.UInt32), "position": pl.Series(lost["position"], dtype=pl.UInt32)})
+        return Losers(places, duplicates, conflicts, by_source)
+
+    def _partitions(self) -> Iterator[np.ndarray[Any, Any]]:
+        if self._folder is None:
+            yield from [np.concatenate(self._rows)] if self._rows else []
+            return
+        self._spill()
+        for file in self._files:
+            yield np.fromfile(file, dtype=_ROW)
+
+    def close(self) -> None:
+        """Remove temporary files."""
+        self._rows = []
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+
+def _resolve(rows: np.ndarray[Any, Any], read_again: ReadAgain) -> tuple[np.ndarray[Any, Any], int, int]:
+    order = np.lexsort((rows["position"], rows["object"], rows["low"], rows["high"]))
+    rows = rows[order]
+    same = (rows["high"][1:] == rows["high"][:-1]) & (rows["low"][1:] == rows["low"][:-1])
+    if not same.any():
+        return rows[:0], 0, 0
+    group = np.concatenate(([0], np.cumsum(~same)))
+    first = np.concatenate(([True], ~same))
+    starts = np.flatnonzero(first)
+    clash = rows["content"] != rows["content"][starts[group]]
+    clashing = np.unique(group[clash])
+    keep = first.copy()
+    conflicts = 0
+    if clashing.size:
+        ends = np.append(starts[1:], len(rows))
+        members = {int(g): np.arange(starts[g], ends[g]) for g in clashing}
+        one_each = {g: at[np.unique(rows["content"][at], return_index=True)[1]] for g, at in members.items()}
+        places = {int(i): (int(rows["object"][i]), int(rows["position"][i])) for at in one_each.values() for i in at}
+        texts = read_again(sorted(set(places.values())))
+        for g, at in one_each.items():
+            winner = max((int(i) for i in at), key=lambda i: sha256(texts[places[i]].encode()).digest())
+            keep[members[g]] = False
+            keep[winner] = True
+            conflicts += int((rows["content"][members[g]] != rows["content"][winner]).sum())
+    gone = rows[~keep]
+    return gone, len(gone) - conflicts, conflicts
+
+
+class HitStore:
+    """All hits of a run. ``slim`` drops long texts no alert will show; it runs whenever the texts taken since the last time pass ``budget`` bytes."""
+
+    def __init__(self, slim: Callable[[pl.DataFrame], pl.DataFrame], budget: int = 48 << 20) -> None:
+        self._frames: list[pl.DataFrame] = []
+        self._slim = slim
+        self._budget = budget
+        self._bytes = 0
+
+    def add(self, hits: pl.DataFrame) -> None:
+        """Take a frame of hits with their evidence."""
+        self._frames.append(hits)
+        self._bytes += int(hits.estimated_size())
+        if self._bytes > self._budget:
+            self._frames = [self._slim(pl.concat(self._frames, how="diagonal_relaxed")).rechunk()]
+            self._bytes = 0
+
+    def collect(self) -> pl.DataFrame | None:
+        """All hits in one frame, None where there were none."""
+        return pl.concat(self._frames, how="diagonal_relaxed") if self._frames else None

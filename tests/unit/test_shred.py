@@ -1,0 +1,81 @@
+"""Extraction: the fast path agrees with the exact reader, and odd shapes go to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.shred import exact_cells, open_embedded, shred, shred_shapes
+from engine.schema import split_path
+
+
+@pytest.mark.parametrize(
+    ("record", "path", "cell"),
+    [
+        ('{"a":{"b":1}}', "a.b", "1"),
+        ('{"a":{"b":null}}', "a.b", "null"),
+        ('{"a":{}}', "a.b", None),
+        ('{"a":null}', "a.b", None),
+        ('{"A":{"B":"x"}}', "a.b", '"x"'),
+        ('{"a":{"b":"lower"},"A":{"b":"upper"}}', "a.b", '"lower"'),
+        ('{"a.b":5,"a":{"b":6}}', "a.b", "5"),
+        ('{"x":{"a.b":5}}', "x.a.b", "5"),
+        ('{"a":[{"b":1},{"b":[2,3]},{"c":4},5]}', "a.b", "[1,2,3]"),
+        ('{"a":[{"c":1}]}', "a.b", None),
+        ('{"a":{"b":1},"a":{"b":2}}', "a.b", "2"),
+        ('{"a":{"b":1.50}}', "a.b", "1.50"),
+        ('{"a":{"b":1e5}}', "a.b", "1e5"),
+        ('{"a":{"b":{"z":0.10,"y":[1E2]}}}', "a.b", '{"z":0.10,"y":[1E2]}'),
+        ('{"a":{"b":12345678901234567890123}}', "a.b", "12345678901234567890123"),
+        ('{"a":{"b":"\\u0041\\/\\n"}}', "a.b", '"A/\\n"'),
+        ('{"a":{"b":"é\\u00e9"}}', "a.b", '"éé"'),
+        ('{"p":"{\\"b\\":7}"}', "p.b", "7"),
+        ("{\"p\":\"{'b': None, 'c': True}\"}", "p.c", "true"),
+        ('{"p":"not json"}', "p.b", None),
+        ('{"q":"{\\"b\\":7}"}', "q.b", None),
+        ('{"http://a.b/upn":"me"}', '"http://a.b/upn"', '"me"'),
+        ('{"a":{"x y":1}}', "a.x y", "1"),
+    ],
+)
+def test_look_up(record: str, path: str, cell: str | None) -> None:
+    assert shred(pl.Series([record, "{}"]), [path], ["p"])[path].to_list() == [cell, None]
+
+
+def test_a_whole_record_is_the_text_itself() -> None:
+    assert shred(pl.Series(['{"a": 1.0}']), ["$", "a"])["$"].to_list() == ['{"a": 1.0}']
+
+
+def test_no_records_and_no_paths_are_fine() -> None:
+    assert shred(pl.Series([], dtype=pl.String), ["a.b", "$"]).shape == (0, 2)
+    assert shred_shapes(pl.Series(['{"a":1}']), []).shape.to_list() == ["[a]"]
+
+
+def test_a_python_literal_is_opened_and_nothing_is_run() -> None:
+    assert open_embedded("{'a': [1, 'b', None]}") == {"a": [1, "b", None]}
+    assert open_embedded("{'a': __import__('os')}") == "{'a': __import__('os')}"
+    assert open_embedded("[" * 100_000) == "[" * 100_000
+
+
+NAMES = st.sampled_from(["a", "b", "A", "a.b", "c d", "é", "B"])
+SCALARS: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4)
+)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.dictionaries(NAMES, VALUES, max_size=5), min_size=1, max_size=6))
+def test_fast_extraction_equals_the_exact_reader(records: list[dict[str, Any]]) -> None:
+    paths = ["a", "a.b", "b.a.b", "c d.a", "é", "a.b.a"]
+    texts = [json.dumps(record, ensure_ascii=bool(index % 2)) for index, record in enumerate(records)]
+    fast = shred(pl.Series(texts), paths, ["a"])
+    segments = [split_path(path) for path in paths]
+    for row, text in zip(fast.iter_rows(), texts, strict=True):
+        exact = exact_cells(text, segments, frozenset([("a",)]))
+        assert [None if c is None else json.loads(c) for c in row] == [None if c is None else json.loads(c) for c in exact]
+        assert [(c or "")[:1] for c in row] == [(c or "")[:1] for c in exact]
