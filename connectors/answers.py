@@ -66,9 +66,11 @@ def whole(out: Reply, body: dict[str, Any]) -> None:
                     choice(out, item)
     for key in ("generation", "completion", "text", "outputText", "generated_text", "response"):
         out.said.add("assistant", body.get(key))
-    for key in ("content", "message"):
-        if isinstance(body.get(key), (list, dict)) or (key == "content" and body.get("role")):
-            message(out.said, body[key] if key == "message" else {"role": "assistant", "content": body[key]}, "assistant")
+    content = body.get("content") if body.get("content") is not None else body.get("parts")
+    if isinstance(content, (list, dict)) or body.get("role"):
+        message(out.said, {"role": "assistant", "content": content}, "assistant")
+    if isinstance(body.get("message"), (list, dict)):
+        message(out.said, body["message"], "assistant")
     tool_calls(out.said, body)
     answer = body.get("output")
     if isinstance(answer, dict):

@@ -19,6 +19,7 @@ _SCALAR = re.compile(rb"[^\s,\[\]{}]++")
 _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _ESCAPE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.", re.DOTALL)
 _MEMBER = re.compile(rb'\s*(?:,\s*)?"([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*:\s*', re.DOTALL)
+TOO_DEEP = "nested far deeper than the limit"
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -42,7 +43,7 @@ def check(text: bytes) -> Valid | str:
     try:
         return Valid(_RAW.decode(text), repaired)
     except RecursionError:
-        return "nested far deeper than the limit"
+        return TOO_DEEP
     except msgspec.DecodeError as error:
         mended = without_lone_surrogates(text)
         if mended == text:
@@ -67,7 +68,7 @@ def _mended(escape: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if len(escape[0]) == 6 else escape[0]
 
 
-def members(text: bytes | msgspec.Raw) -> dict[str, msgspec.Raw] | None:
+def members(text: bytes | bytearray | memoryview | msgspec.Raw) -> dict[str, msgspec.Raw] | None:
     """Key → value of the JSON object ``text``, the last of equal keys; None where it is no valid object."""
     try:
         return _MEMBERS.decode(text)

@@ -322,8 +322,9 @@ def _column(
     kind = COLUMNS[name].kind
     dtype = COLUMNS[name].dtype
     if not rule.paths:
-        return pl.Series(name, [rule.constant], dtype).new_from_index(0, cells.height)
-    if rule.function is None and not rule.table and kind in ("string", "time"):
+        constant = None if rule.constant is None else values.CONVERSIONS[kind](rule.constant)
+        return pl.Series(name, [constant], dtype).new_from_index(0, cells.height)
+    if rule.function is None and not rule.table and rule.default is None and kind in ("string", "time"):
         text = pl.DataFrame([_plain(cells[path]) for path in rule.paths]).select(pl.coalesce(pl.all()).alias(name))[name]
         return text if kind == "string" else _times(text)
     convert = values.CONVERSIONS[kind]

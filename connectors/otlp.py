@@ -25,7 +25,7 @@ def plain_value(value: Any) -> Any:
     kind, inner = next(iter(value.items()))
     if kind == "arrayValue":
         items = inner.get("values") if isinstance(inner, dict) else None
-        return [plain_value(item) for item in items or []]
+        return [plain_value(item) for item in items] if isinstance(items, list) else []
     if kind == "kvlistValue":
         return attributes(inner.get("values") if isinstance(inner, dict) else None)
     if kind == "intValue":

@@ -16,15 +16,15 @@ class _Pieces:
     """Pieces by (kind of index) in order of first appearance."""
 
     def __init__(self) -> None:
-        self.texts: dict[Any, list[str]] = {}
-        self.calls: dict[Any, dict[str, Any]] = {}
+        self.texts: dict[str, list[str]] = {}
+        self.calls: dict[str, dict[str, Any]] = {}
 
     def text(self, index: Any, piece: Any) -> None:
         if isinstance(piece, str) and piece:
-            self.texts.setdefault(index, []).append(piece)
+            self.texts.setdefault(str(index), []).append(piece)
 
     def call(self, index: Any, name: Any, uid: Any, arguments: Any) -> None:
-        item = self.calls.setdefault(index, {"name": None, "id": None, "pieces": [], "whole": None})
+        item = self.calls.setdefault(str(index), {"name": None, "id": None, "pieces": [], "whole": None})
         item["name"] = item["name"] or name
         item["id"] = item["id"] or uid
         if isinstance(arguments, str):
@@ -78,13 +78,14 @@ def _claude(out: Reply, pieces: _Pieces, chunk: dict[str, Any], kind: str) -> bo
 
 
 def _converse(out: Reply, pieces: _Pieces, chunk: dict[str, Any]) -> bool:
+    """Bedrock's own chunks. Nova numbers every piece of text as a block of its own, so text goes by no index."""
     for key in ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"):
         inner = chunk.get(key)
         if isinstance(inner, dict):
             index = inner.get("contentBlockIndex")
             for part in (inner.get("start"), inner.get("delta")):
                 if isinstance(part, dict):
-                    pieces.text(index, part.get("text"))
+                    pieces.text("text", part.get("text"))
                     use = part.get("toolUse")
                     if isinstance(use, dict):
                         pieces.call(index, use.get("name"), use.get("toolUseId"), use.get("input"))

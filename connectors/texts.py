@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -51,6 +52,19 @@ def joined(texts: Sequence[Any]) -> pl.Series:
     np.cumsum(lengths(texts), out=offsets[1:])
     column = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))
     return pl.Series("raw_data", pl.from_arrow(column), dtype=pl.String)
+
+
+def as_utf8(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """``blocks`` in UTF-8, if a byte order mark says that they are UTF-16, as files written by PowerShell are; otherwise unchanged."""
+    decoder: codecs.IncrementalDecoder | None = None
+    start = True
+    for block in blocks:
+        if start and block[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        start = False
+        yield block if decoder is None else decoder.decode(block).encode("utf-8", "replace")
+    if decoder is not None:
+        yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
 
 def is_utf8(buffer: bytes) -> bool:

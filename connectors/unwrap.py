@@ -10,14 +10,13 @@ import binascii
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import polars as pl
-from isal import igzip
 
-from connectors.jsonbytes import Valid, check, members
+from connectors.jsonbytes import TOO_DEEP, Valid, check, members
 from connectors.texts import Buffer
 from connectors.transports.base import Limits
 
@@ -35,8 +34,8 @@ _PAGE = ("value", "@odata.context", "@odata.nextLink", "@odata.count", "@odata.d
 _PUSH = ("message", "subscription", "deliveryAttempt", "ackId")
 _OTLP = ("resource", "scopeSpans", "scopeLogs", "schemaUrl")
 
-# The first member of a document decides cheaply: in a closed wrapping it is one of the wrapping's own. Members that records have as well need a second
-# look at the text.
+# The first member of a document decides cheaply: in a closed wrapping it is one of the wrapping's own. Members that records have as well need
+# a second look at the text.
 _SURE = (
     *("Records", "records", "value", "logEvents", "awslogs", "detail-type", "specversion", "Events", "events", "receivedMessages", "CloudTrailEvent"),
     *("resourceSpans", "resourceLogs", "scopeSpans", "scopeLogs", "data", "message", "subscription", "deliveryAttempt", "ackId", "messageType"),
@@ -64,7 +63,7 @@ class Refused:
 class Opened:
     """What a wrapping held, in order. ``repaired``: text in it had to be mended. ``skip``: why it is no log at all."""
 
-    inner: list[Buffer | Refused]
+    inner: Sequence[Buffer | Refused]
     repaired: bool = False
     skip: str | None = None
 
@@ -91,7 +90,10 @@ def open_document(text: Buffer, limits: Limits) -> Opened | None:
     """What the JSON document ``text`` wraps, None if it is a record."""
     first = bytes(memoryview(text)[:1])
     if first == b"[":
-        return Opened(list(_list(text)))
+        try:
+            return Opened(_list(text))
+        except RecursionError:
+            return Opened([Refused(TOO_DEEP)])
     if first == b'"':
         found = _Found()
         _embedded(text, found, "text, not a JSON object")
@@ -100,7 +102,7 @@ def open_document(text: Buffer, limits: Limits) -> Opened | None:
         return Opened([Refused("a JSON value that is no object")])
     parts = members(text)
     if parts is None:
-        return Opened([Refused("not valid JSON")])
+        return Opened([Refused(TOO_DEEP)])
     for name, opener in _OPENERS:
         if name in parts:
             opened = opener(parts, limits)
@@ -114,7 +116,7 @@ def _records(name: str) -> Callable[[_Members, Limits], Opened | None]:
         others = (value for key, value in parts.items() if key != name)
         if not _is(parts[name], b"[") or any(_is(value, b"{[") for value in others):
             return None
-        inner = list(_list(parts[name]))
+        inner = _list(parts[name])
         return Opened(inner) if all(_is(item, b"{") for item in inner) else None
 
     return opener
@@ -124,7 +126,7 @@ def _closed(name: str, allowed: tuple[str, ...]) -> Callable[[_Members, Limits],
     def opener(parts: _Members, limits: Limits) -> Opened | None:
         if not _is(parts[name], b"[") or not parts.keys() <= set(allowed):
             return None
-        inner = list(_list(parts[name]))
+        inner = _list(parts[name])
         return Opened(inner) if all(_is(item, b"{") for item in inner) else None
 
     return opener
@@ -135,7 +137,7 @@ def _subscription(parts: _Members, limits: Limits) -> Opened | None:
         return None
     if "messageType" in parts and bytes(parts["messageType"]) == b'"CONTROL_MESSAGE"':
         return Opened([], skip=CONTROL)
-    return Opened(list(_list(parts["logEvents"])))
+    return Opened(_list(parts["logEvents"]))
 
 
 def _log_event(parts: _Members, limits: Limits) -> Opened | None:
@@ -155,7 +157,7 @@ def _lambda(parts: _Members, limits: Limits) -> Opened | None:
         return Opened([Refused("awslogs.data is not base64")])
     try:
         unpacked = _gunzip(packed, limits.max_record_bytes)
-    except (zlib.error, igzip.IsalError, EOFError, ValueError) as error:
+    except (zlib.error, ValueError) as error:
         return Opened([Refused(f"awslogs.data cannot be unpacked: {error}")])
     return _one(unpacked, "awslogs.data")
 
@@ -206,14 +208,18 @@ def _lookup(parts: _Members, limits: Limits) -> Opened | None:
 
 
 def _data(parts: _Members, limits: Limits) -> Opened | None:
-    if not _is(parts["data"], b"{") or not parts.keys() <= set(_EVENT_GRID) or any(_is(value, b"{[") for key, value in parts.items() if key != "data"):
+    if (
+        not _is(parts["data"], b"{")
+        or not parts.keys() <= set(_EVENT_GRID)
+        or any(_is(value, b"{[") for key, value in parts.items() if key != "data")
+    ):
         return None
     return Opened([parts["data"]])
 
 
 def _otlp(name: str) -> Callable[[_Members, Limits], Opened | None]:
     def opener(parts: _Members, limits: Limits) -> Opened | None:
-        return Opened(list(_list(parts[name]))) if len(parts) == 1 and _is(parts[name], b"[") else None
+        return Opened(_list(parts[name])) if len(parts) == 1 and _is(parts[name], b"[") else None
 
     return opener
 
@@ -266,8 +272,8 @@ _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _list(text: Buffer) -> Iterator[msgspec.Raw]:
-    yield from _list_decoder.decode(text)
+def _list(text: Buffer) -> list[msgspec.Raw]:
+    return _list_decoder.decode(text)
 
 
 def _is(text: Buffer | Refused, first: bytes) -> bool:

@@ -83,7 +83,9 @@ def policy(name: Any) -> str:
     word = plain(name).removeprefix("harmcategory")
     if word in _POLICIES:
         return _POLICIES[word]
-    return next((found for part, found in _POLICIES.items() if len(part) > 4 and part in word), "OTHER")
+    parts = re.split(r"[^a-z0-9]+", name.lower()) if isinstance(name, str) else []
+    within = (found for known, found in _POLICIES.items() if len(known) > 4 and known in word)
+    return next(within, next((_POLICIES[part] for part in parts if part in _POLICIES), "OTHER"))
 
 
 def finding(kind: str, verdict: str, *, name: Any = None, confidence: Any = None, where: str | None = None) -> Finding:

@@ -18,7 +18,6 @@ from engine.sigma.tree import (
     Cidr,
     Compare,
     Exists,
-    Leaf,
     Node,
     Not,
     Null,
@@ -139,7 +138,9 @@ def satisfies(value: Any, predicate: Any) -> bool:
         return compares(as_number(value), predicate.operator, predicate.number)
     assert isinstance(predicate, TimePart)
     at = as_time(value)
-    parts = at and {
+    if at is None:
+        return False
+    parts = {
         "minute": at.minute,
         "hour": at.hour,
         "day": at.day,
@@ -147,14 +148,17 @@ def satisfies(value: Any, predicate: Any) -> bool:
         "month": at.month,
         "year": at.year,
     }
-    return parts is not None and compares(parts[predicate.unit.value], predicate.operator, predicate.number)
+    return compares(parts[predicate.unit.value], predicate.operator, predicate.number)
 
 
 def satisfies_text(value: Any, text: str, predicate: Text) -> bool:
     parts = predicate.parts
     if isinstance(value, dict) and not (parts and Wildcard.ANY in (parts[0], parts[-1])):
         return False
-    shape = lambda string: string if predicate.cased else folded(string)  # noqa: E731
+
+    def shape(string: str) -> str:
+        return string if predicate.cased else folded(string)
+
     pattern = "".join(".*" if part is Wildcard.ANY else "." if part is Wildcard.ONE else re.escape(shape(part)) for part in parts)
     if re.fullmatch(pattern, shape(text), re.DOTALL):
         return True

@@ -251,9 +251,8 @@ def _kong_findings(ai: dict[str, Any]) -> Iterator[Finding]:
     if whole_number(sanitizer.get("pii_identified")):
         action = "MASKED" if whole_number(sanitizer.get("pii_sanitized")) else "NONE"
         items = sanitizer.get("sanitized_items")
-        kinds = (
-            dict.fromkeys(item.get("entity_type") for item in items if isinstance(item, dict)) if isinstance(items, list) and items else {None: None}
-        )
+        named = [text(item.get("entity_type")) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        kinds = dict.fromkeys(named or [None])
         yield from (finding("SENSITIVE_INFORMATION", action, name=kind, where="input") for kind in kinds)
     audit = _part(ai, "mcp").get("audit")
     for item in audit if isinstance(audit, list) else []:

@@ -102,7 +102,8 @@ def endpoint(base: Any, hidden: Any, model: Any) -> list[str] | None:
 
 def model_names(group: Any, model: Any) -> list[str] | None:
     """The model's name for callers and the model itself."""
-    return texts(list(dict.fromkeys([group, model_name(model)])))
+    name = model_name(model)
+    return texts([group, name] if group != name else [name])
 
 
 def elapsed(seconds: Any, start: Any, end: Any) -> float | None:

@@ -62,7 +62,9 @@ _CREATE, _READ, _UPDATE, _DELETE, _OTHER = 1, 2, 3, 4, 99
 _VERBS: dict[str, int] = {
     **dict.fromkeys(("Create", "Run", "Add", "Allocate", "Register", "Import", "Copy", "Upload", "Request", "Generate"), _CREATE),
     **dict.fromkeys(("Get", "List", "Describe", "Lookup", "Search", "Head", "Select", "Query", "Scan", "Check", "Simulate", "Download"), _READ),
-    **dict.fromkeys(("Update", "Modify", "Put", "Set", "Change", "Replace", "Attach", "Detach", "Associate", "Disassociate", "Enable", "Disable"), _UPDATE),
+    **dict.fromkeys(
+        ("Update", "Modify", "Put", "Set", "Change", "Replace", "Attach", "Detach", "Associate", "Disassociate", "Enable", "Disable"), _UPDATE
+    ),
     **dict.fromkeys(("Tag", "Untag", "Authorize", "Revoke", "Start", "Stop", "Reset", "Restore", "Deactivate", "Activate", "Rotate"), _UPDATE),
     **dict.fromkeys(("Delete", "Remove", "Terminate", "Deregister", "Release", "Purge"), _DELETE),
 }
@@ -71,7 +73,7 @@ _VERBS: dict[str, int] = {
 _FIRST_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*")
 _SERVICE = re.compile(r"[a-z0-9-]+")
 _HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
-_GRANTED = frozenset(("policyArn", "role", "roleSessionName", "clientToken"))
+_GRANTED = frozenset(("policyArn", "principalArn", "role", "clientToken"))
 _IDS = (
     *("functionName", "instanceId", "snapshotId", "imageId", "volumeId", "groupId", "vpcId", "secretId", "keyId", "modelId", "guardrailIdentifier"),
     *("dBInstanceIdentifier", "dBSnapshotIdentifier", "dBClusterIdentifier", "clusterName", "repositoryName", "roleName", "userName", "groupName"),

@@ -32,7 +32,10 @@ _ACCOUNT = {
     "disable strong authentication": 11,
     "unlock user account (self-service)": 12,
 }
-_ASSIGNMENTS = ("member to role", "app role assignment", "delegated permission grant", "owner to application", "owner to service principal")
+_ASSIGNMENTS = (
+    *("member to role", "member from role", "app role assignment", "delegated permission grant"),
+    *("owner to application", "owner from application", "owner to service principal", "owner from service principal"),
+)
 _CONSENT = "consent to application"
 _ENTITY = {"add": 1, "create": 1, "assign": 3, "unassign": 3, "update": 3, "delete": 4, "remove": 4, "read": 2}
 _GRANTS = frozenset(("role.displayname", "approle.value", "delegatedpermissiongrant.scope", "consentaction.permissions"))

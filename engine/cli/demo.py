@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 def demo() -> int:
     """Watch crosswind find an attack across three clouds in bundled sample logs.
 
-    Two days of a small company: CloudTrail, Bedrock, Azure, Entra ID, GCP, Vertex AI, a model gateway and OpenTelemetry spans, about twenty thousand
-    records, with a stolen key in them. Works offline and takes seconds.
+    Two days of a small company: CloudTrail, Bedrock, Azure, Entra ID, GCP, Vertex AI, a model gateway and OpenTelemetry spans, about fifteen
+    thousand records, with a stolen key in them. Works offline and takes seconds.
     """
     from engine import bundled
     from engine.pipeline import Settings, scan
@@ -19,6 +19,6 @@ def demo() -> int:
 
     folder = bundled.sample_logs()
     with watch() as progress:
-        result = scan([str(folder)], Settings(now=datetime.now(UTC)), progress=progress)
+        result = scan([str(folder / "logs")], Settings(now=datetime.now(UTC)), progress=progress)
     print_story(result, folder)
     return exit_code_of(result.report)

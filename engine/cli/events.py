@@ -38,8 +38,8 @@ def events(
     names and empty values are left out.
     """
     from engine.cli.times import parse_time
+    from engine.documents.destination import open_output
     from engine.documents.events import write_events
-    from engine.documents.output import open_output
     from engine.pipeline import Settings
     from engine.pipeline import events as run
     from engine.report.summary import exit_code_of, print_summary
@@ -50,6 +50,6 @@ def events(
     names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
     shown = run(paths, settings, columns=names, limit=limit, stdin=sys.stdin.buffer)
     with open_output(output) as stream:
-        write_events(shown.frames, chosen.value, stream, columns=names, raw=raw, show_content=show_content)
+        write_events(shown.frames, chosen.value, stream, columns=names, raw=raw, show_content=show_content, path=output)
     print_summary(shown.report, rules=False)
     return exit_code_of(shown.report)

@@ -50,7 +50,8 @@ def scan(
     standard output or FILE; progress and the account of what was read, what ran and what could not be seen go to standard error.
     """
     from engine.cli.times import parse_time
-    from engine.documents.output import open_output, write
+    from engine.documents.destination import open_output
+    from engine.documents.output import write
     from engine.pipeline import Settings
     from engine.pipeline import scan as run
     from engine.report.progress import watch

@@ -19,7 +19,7 @@ def clip(text: str, longest: int = _LONGEST) -> str:
 def lasting(span: timedelta) -> str:
     """``span`` in words, rounded up: ``1 second``, ``4 minutes``, ``26 hours``, ``3 days``."""
     seconds = max(1, -(-span // timedelta(seconds=1)))
-    for unit, size, most in (("second", 1, 119), ("minute", 60, 119), ("hour", 3600, 47)):
+    for unit, size, most in (("second", 1, 59), ("minute", 60, 119), ("hour", 3600, 47)):
         number = -(-seconds // size)
         if number <= most:
             return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

@@ -81,50 +81,53 @@ class _Batch:
                 return self._all[self.holds(expression, self._all)]
 
     def _narrow(self, rows: Rows, args: tuple[Expression, ...]) -> Rows:
-        """Those of ``rows`` where every argument holds; what needs values of fields of many values comes last."""
-        for arg in sorted(args, key=self._is_dear):
+        """Those of ``rows`` where every argument holds; what is not one look into a table comes later, what needs values parsed last."""
+        later: list[Expression] = []
+        for arg in args:
+            if not len(rows):
+                return rows
+            if isinstance(arg, Test) and (field := self.field(arg.field)).is_eager:
+                rows = rows[field.check(arg.index, rows)]
+            else:
+                later.append(arg)
+        for arg in sorted(later, key=self._is_dear) if len(later) > 1 else later:
             if not len(rows):
                 break
             rows = rows[self.holds(arg, rows)]
         return rows
 
     def _is_dear(self, expression: Expression) -> bool:
-        match expression:
-            case Test(field, _):
-                return not self.field(field).is_eager
-            case expressions.All(args) | expressions.Any(args):
-                return any(self._is_dear(arg) for arg in args)
-            case Negate(arg):
-                return self._is_dear(arg)
-            case _:
-                return True
+        if isinstance(expression, Test):
+            return not self.field(expression.field).is_eager
+        if isinstance(expression, Negate):
+            return self._is_dear(expression.arg)
+        return not isinstance(expression, (expressions.All, expressions.Any)) or any(map(self._is_dear, expression.args))
 
     def holds(self, expression: Expression, rows: Rows) -> Mask:
         """For each of ``rows`` whether the expression holds."""
-        match expression:
-            case Test(field, index):
-                return self.field(field).check(index, rows)
-            case Negate(arg):
-                return ~self.holds(arg, rows)
-            case expressions.All(args):
-                return self._all_hold(args, rows)
-            case expressions.Any(args):
-                # a or b = not (not a and not b): what already holds is not looked at again.
-                return ~self._all_hold(tuple(arg.arg if isinstance(arg, Negate) else Negate(arg) for arg in args), rows)
-            case Pair(left, right, same):
-                return self._pair(self.field(left), self.field(right), same, rows)
-            case _:
-                raise EngineError(f"a condition cannot be {expression}")
+        if isinstance(expression, Test):
+            return self.field(expression.field).check(expression.index, rows)
+        if isinstance(expression, Negate):
+            return ~self.holds(expression.arg, rows)
+        if isinstance(expression, Pair):
+            return self._pair(self.field(expression.left), self.field(expression.right), expression.same, rows)
+        if isinstance(expression, expressions.All):
+            return self._decide_in_turn(expression.args, rows, until=False)
+        if isinstance(expression, expressions.Any):
+            return self._decide_in_turn(expression.args, rows, until=True)
+        raise EngineError(f"a condition cannot be {expression}")
 
-    def _all_hold(self, args: tuple[Expression, ...], rows: Rows) -> Mask:
-        mask: Mask = np.zeros(len(rows), dtype=bool)
-        alive = np.arange(len(rows))
+    def _decide_in_turn(self, args: tuple[Expression, ...], rows: Rows, *, until: bool) -> Mask:
+        """All (``until`` False) or any (True) of ``args``: rows that one argument decides are not given to the next."""
+        decided: Mask = np.full(len(rows), not until)
+        open_ = np.arange(len(rows))
         for arg in sorted(args, key=self._is_dear):
-            if not len(alive):
+            holds = self.holds(arg, rows[open_])
+            decided[open_[holds if until else ~holds]] = until
+            open_ = open_[~holds if until else holds]
+            if not len(open_):
                 break
-            alive = alive[self.holds(arg, rows[alive])]
-        mask[alive] = True
-        return mask
+        return decided
 
     def _pair(self, left: BatchField, right: BatchField, same: SameAs, rows: Rows) -> Mask:
         pairs = left.codes[rows].astype(np.int64) << 32 | right.codes[rows]

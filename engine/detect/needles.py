@@ -25,9 +25,13 @@ _PHRASE = re.compile(r"[A-Za-z0-9_.@#$%^~|;?!()*`:,{}\[\] -]+")
 _ESCAPE = r"\\u(?:00(?:2[^267bBfF]|3[^c-eC-E]|[467]|5[^cC])|212[aA]|017[fF])"
 """Escapes of characters that needles can have, or that fold to one; ``\\u003c``, ``\\u0026`` and the like, common in real logs, are none."""
 
-_FOLD_TO_ASCII = {"k": "\u212a", "s": "\u017f"}
-_SMALL_SET = 32
-"""So many needles the regex engine finds with vector instructions; for more it builds an automaton over each chunk of this size."""
+_ESCAPE_PATTERN = re.compile(_ESCAPE)
+_FEW = 500
+"""So few searches cost less one by one than a vector operation does to begin."""
+
+_LONG_S = "\u017f"
+_MOST = 64
+"""So many literals the regex engine finds with vector instructions; beyond three times as many, one pass of its automaton is cheaper."""
 
 
 def needle(leaf: Leaf) -> str | None:
@@ -47,16 +51,23 @@ def needle(leaf: Leaf) -> str | None:
 def may_hold(texts: pl.Series, needles: Sequence[str]) -> Mask:
     """For each JSON text (no nulls) whether it may satisfy a leaf with one of ``needles``."""
     distinct = _fewest(needles)
+    if len(texts) * len(distinct) <= _FEW:
+        return np.array([_text_may_hold(text, distinct) for text in texts.to_list()], dtype=bool)
+    # Lower case first: looking for literals as they are is many times faster than looking for them in any case. It turns U+212A into k by itself.
+    lowered = texts.str.to_lowercase()
+    step = _MOST if len(distinct) <= 3 * _MOST else len(distinct)
     found: Mask = np.zeros(len(texts), dtype=bool)
-    for at in range(0, len(distinct), _SMALL_SET):
-        found |= texts.str.contains("(?i-u)" + "|".join(map(re.escape, distinct[at : at + _SMALL_SET]))).to_numpy()
-    escaped = texts.str.contains("\\u", literal=True).arg_true()
-    if len(escaped):
-        found[escaped.filter(texts.gather(escaped).str.contains(_ESCAPE)).to_numpy()] = True
-    for character, stranger in _FOLD_TO_ASCII.items():
-        if any(character in text for text in distinct):
-            found |= texts.str.contains(stranger, literal=True).to_numpy()
+    for at in range(0, len(distinct), step):
+        found |= lowered.str.contains("|".join(map(re.escape, distinct[at : at + step]))).to_numpy()
+    strange = lowered.str.contains(f"{_LONG_S}|\\\\u").arg_true()
+    if len(strange):
+        found[strange.filter(texts.gather(strange).str.contains(f"{_LONG_S}|{_ESCAPE}")).to_numpy()] = True
     return found
+
+
+def _text_may_hold(text: str, needles: Sequence[str]) -> bool:
+    lowered = text.lower()
+    return any(needle in lowered for needle in needles) or _LONG_S in text or ("\\u" in text and _ESCAPE_PATTERN.search(text) is not None)
 
 
 def _fewest(needles: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from engine.detect.needles import needle
 from engine.detect.predicates import Matcher, TextMatcher, matcher
 from engine.detect.values import number
 from engine.errors import RuleError, UnsupportedFeature
-from engine.schema import COLUMNS, Mapping, split_path
+from engine.schema import Mapping, split_path
 from engine.sigma.fields import Scope, applies, resolve
 from engine.sigma.tree import And, Leaf, Node, Not, Number, Or, Regex, Rule, fields, has_keywords
 
@@ -101,18 +101,22 @@ def compile_plan(rules: Sequence[Rule], mapping: Mapping) -> tuple[Plan, list[Ru
     conditions: list[Expression] = []
     cutter = Cutter()
     sources: dict[Source, int] = {}
+    resolved: dict[tuple[str | None, Scope], Source] = {}
     for rule in rules:
         scope = applies(rule.logsource, mapping)
         if scope is None:
             continue
         try:
             condition = _in_class(rule)
-            found = {name: _source(name, scope, rule, mapping) for name in _fields(condition)}
+            names = _fields(condition)
+            for name in names:
+                if (name, scope) not in resolved:
+                    resolved[name, scope] = _source(name, scope, mapping)
             _check_regexes(condition)
         except RuleError as error:
             errors.append(_named(error, rule))
             continue
-        places = {name: sources.setdefault(source, len(sources)) for name, source in found.items()}
+        places = {name: sources.setdefault(resolved[name, scope], len(sources)) for name in names}
         conditions.append(cutter.cut(condition, places.__getitem__))
         running.append(rule)
     return _assemble(running, conditions, cutter, list(sources)), errors
@@ -228,16 +232,12 @@ def _fields(condition: Node) -> list[str | None]:
     return [*sorted(fields(condition)), *([None] if has_keywords(condition) else [])]
 
 
-def _source(name: str | None, scope: Scope, rule: Rule, mapping: Mapping) -> Source:
+def _source(name: str | None, scope: Scope, mapping: Mapping) -> Source:
     if name is None:
         return Source()
-    if name == "class_uid" and rule.logsource.product == "cloud":
-        return Source(column=name)
     found = resolve(name, scope, mapping)
     if found.column is None:
         return Source(paths=found.paths)
-    if found.subpath is not None and COLUMNS[found.column].kind != "json":
-        raise RuleError(f"{name!r}: column {found.column} has no members")
     return Source(column=found.column, inside=() if found.subpath is None else split_path(found.subpath))
 
 

@@ -16,7 +16,7 @@ from engine.detect.plan import FieldPlan, Plan
 from engine.detect.predicates import Elements, TextMatcher
 from engine.detect.values import Decoded, Kind, decode, decode_leaves, number
 from engine.errors import EngineError
-from engine.sigma.folding import fold_series
+from engine.sigma.folding import fold, fold_series
 from engine.sigma.tree import Exists, Null
 
 _FEW = 64
@@ -35,8 +35,11 @@ class Table:
         self._null: Mask = np.zeros(self._size, dtype=bool)
         self._present: Mask = np.ones(self._size, dtype=bool)
         self._owners, kinds, texts = self._take_apart(values, is_text)
-        self._series = fold_series(pl.Series(texts, dtype=pl.String) if not isinstance(texts, pl.Series) else texts)
-        self._elements = Elements(kinds, texts.to_list() if isinstance(texts, pl.Series) else texts, self._series.to_list())
+        if isinstance(texts, list) and len(texts) <= _FEW:
+            self._elements = Elements(kinds, texts, [fold(text) for text in texts])
+        else:
+            series = texts if isinstance(texts, pl.Series) else pl.Series(texts, dtype=pl.String)
+            self._elements = Elements(kinds, series.to_list(), fold_series(series).to_list())
         self._candidates: dict[int, Sequence[int]] = {}
         self._masks: dict[int, Mask] = {}
         self._indexed = False
@@ -109,7 +112,7 @@ class Table:
         literals = self._field.literals
         if not literals or not self._elements.texts:
             return
-        found = self._series.str.extract_many(list(literals), overlapping=True)
+        found = pl.Series(self._elements.folded, dtype=pl.String).str.extract_many(list(literals), overlapping=True)
         pairs = pl.DataFrame({"at": pl.int_range(len(found), eager=True), "literal": found}).filter(pl.col("literal").list.len() > 0)
         grouped = pairs.explode("literal", empty_as_null=False).group_by("literal").agg(pl.col("at").unique())
         for literal, where in zip(grouped["literal"], grouped["at"], strict=True):
@@ -133,16 +136,12 @@ class Table:
                 return self._present if expected else ~self._present
         if plan.matcher is None:
             raise EngineError(f"no test for {plan.leaf}")
-        among: Sequence[int]
-        if self._indexed and plan.indexed:
-            among = self._candidates.get(leaf, ())
-        else:
-            among = range(len(self._elements.texts))
+        looked_up = self._indexed and plan.indexed
+        among: Sequence[int] = self._candidates.get(leaf, ()) if looked_up else range(len(self._elements.texts))
         mask: Mask = np.zeros(self._size, dtype=bool)
         if len(among):
-            sure = self._indexed and isinstance(plan.matcher, TextMatcher) and plan.matcher.is_contains
-            picked = among if sure else plan.matcher.pick(self._elements, among)
-            mask[self._owners[picked]] = True
+            certain = looked_up and isinstance(plan.matcher, TextMatcher) and plan.matcher.is_contains
+            mask[self._owners[among if certain else plan.matcher.pick(self._elements, among)]] = True
         return mask
 
     def test(self, expression: Expression) -> Mask:

@@ -82,7 +82,8 @@ def _next(seen: int, steps: int, folder: Path) -> Text:
     text = Text()
     text.append(f"{seen} of {steps} steps were caught, in AWS, Azure and GCP, from the logs alone.\n\n", style="bold")
     text.append("What to run next\n", style="bold")
-    shown = folder if not folder.is_relative_to(Path.cwd()) else folder.relative_to(Path.cwd())
+    logs = folder / "logs"
+    shown = logs if not logs.is_relative_to(Path.cwd()) else logs.relative_to(Path.cwd())
     command = "crosswind" if sys.argv[0].endswith("crosswind") else "python -m engine.cli"
     for line, why in (
         (f"{command} scan {shown}", "the same alerts, with who, where and why"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 
 from engine.errors import UnknownField
 from engine.schema import COLUMNS, Mapping, split_path
@@ -84,11 +85,10 @@ def resolve(field: str, scope: Scope, mapping: Mapping) -> Resolution:
     alias = mapping.aliases.get(field.lower())
     if alias is not None:
         return Resolution(paths=tuple(alias))
-    known = {_dotted(path): path for path in mapping.fields}
-    path = known.get(field.lower())
+    path = _spelled(mapping.fields).get(field.lower())
     if path is not None:
         return Resolution(paths=(path,))
-    root = _forbidding_root(field.lower(), mapping, known)
+    root = _forbidding_root(field.lower(), mapping)
     if root is None:
         return Resolution(paths=(to_path(field),))
     if field in COLUMNS:
@@ -125,9 +125,15 @@ def _dotted(path: str) -> str:
     return ".".join(split_path(path)).lower()
 
 
-def _forbidding_root(field: str, mapping: Mapping, known: Iterable[str]) -> str | None:
+@lru_cache(maxsize=256)
+def _spelled(paths: tuple[str, ...]) -> dict[str, str]:
+    """``paths`` by what a rule may call them."""
+    return {_dotted(path): path for path in paths}
+
+
+def _forbidding_root(field: str, mapping: Mapping) -> str | None:
     """The closed root below which no member begins ``field`` (lower case); None where nothing forbids it."""
-    members = [*known, *map(_dotted, mapping.embedded), *(_dotted(path) for paths in mapping.aliases.values() for path in paths)]
+    members = _spelled((*mapping.fields, *mapping.embedded, *(path for paths in mapping.aliases.values() for path in paths)))
     for root in mapping.closed:
         prefix = f"{_dotted(root)}." if root else ""
         if not field.startswith(prefix):

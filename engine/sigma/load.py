@@ -16,11 +16,11 @@ from sigma.exceptions import SigmaError
 
 from engine.errors import RuleError
 from engine.model import Level
-from engine.sigma.condition import all_of, parse
+from engine.sigma.condition import parse
 from engine.sigma.detection import Placeholders, build
 from engine.sigma.document import Source, read
 from engine.sigma.filters import Filter, filtered, load_filter
-from engine.sigma.tree import Leaf, LogSource, Node, Number, Rule
+from engine.sigma.tree import LogSource, Node, Rule
 from engine.sigma.yamltext import Map, plain
 
 DEFAULT_LEVEL = "medium"
@@ -37,8 +37,6 @@ _STANDARD_KEYS = frozenset(
 )
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIMESPAN = re.compile(r"[1-9][0-9]{0,5}[smhdw]")
-_CLASS = {"api_activity": 6003, "authentication": 3002}
-"""Categories of ``product: cloud`` and the OCSF class of the events they speak about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +118,10 @@ def _load(source: Source, placeholders: Placeholders) -> Rule | Filter | Documen
     logsource = _logsource(content)
     if "filter" in content:
         return load_filter(source, title, logsource, placeholders)
-    return _draft(source, title, logsource, _condition(content, logsource, placeholders))
+    return _draft(source, title, logsource, _condition(content, placeholders))
 
 
-def _condition(content: Map, logsource: LogSource, placeholders: Placeholders) -> Node:
+def _condition(content: Map, placeholders: Placeholders) -> Node:
     section = content.get("detection")
     if not isinstance(section, Map):
         raise RuleError("no 'detection' section; it is a map of named detections and a condition", line=content.line_of("detection"))
@@ -132,13 +130,10 @@ def _condition(content: Map, logsource: LogSource, placeholders: Placeholders) -
     condition = section["condition"]
     detections = build(section, placeholders, reserved=frozenset({"condition"}))
     try:
-        tree = parse(condition if isinstance(condition, list) else [condition], detections)
+        return parse(condition if isinstance(condition, list) else [condition], detections)
     except RuleError as error:
         error.line = error.line or section.line_of("condition")
         raise
-    if logsource.product == "cloud" and logsource.category in _CLASS:
-        tree = all_of([Leaf("class_uid", Number(_CLASS[logsource.category])), tree])
-    return tree
 
 
 def _draft(source: Source, title: str, logsource: LogSource, condition: Node) -> Rule:

@@ -105,7 +105,7 @@ class TimePart:
 
 @dataclass(frozen=True, slots=True)
 class SameAs:
-    """The value equals (or starts / ends with) the value of another field; false where either is missing."""
+    """The value equals the value of another field, or starts or ends with it, or with both contains it; false where either is missing."""
 
     field: str
     starts: bool = False

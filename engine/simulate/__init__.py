@@ -20,8 +20,8 @@ def simulate(out: Path, *, seed: int, start: datetime, days: int, scale: float =
     """Write ``days`` days of logs from ``start`` below ``out/logs`` and what is true about them to ``out/expected.json``.
 
     ``scale`` multiplies the benign events, never the attack. ``story`` is a name of `attack.STORIES`; ``quiet`` has no attack. ``start`` without
-    a zone counts as UTC. Files that are there already are overwritten, others are left alone. Raises `UsageError` for arguments that make no
-    sense.
+    a zone counts as UTC; days run from it, so office hours are office hours when it is a midnight. Files that are there already are overwritten,
+    others are left alone. Raises `UsageError` for arguments that make no sense.
     """
     if story not in attack.STORIES:
         raise UsageError(f"there is no story {story!r}: choose one of {', '.join(sorted(attack.STORIES))}")

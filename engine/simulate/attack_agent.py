@@ -38,7 +38,7 @@ def injection(stage: Stage, rng: random.Random, sessions: Sessions, teller: Stor
     # Order of the spans: root, then a chat and a tool span for each tool, then the last chat.
     teller.step(
         "A fetched page carries instructions for the agent",
-        "none",
+        "in-house",
         [spans[2], spans[3], spans[5], spans[7]],
         "Text that a tool returned tells the model to drop its instructions; the conversation carries it on from call to call.",
         "atlas.aml.t0051.001",
@@ -46,7 +46,7 @@ def injection(stage: Stage, rng: random.Random, sessions: Sessions, teller: Stor
     )
     teller.step(
         "The agent runs a downloaded script in a shell",
-        "none",
+        "in-house",
         [spans[4], spans[6]],
         "A tool call pipes a download into a shell, and a second one reads /etc/passwd, both right after the injected text.",
         "attack.t1059",

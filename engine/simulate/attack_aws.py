@@ -39,7 +39,7 @@ def leak(stage: Stage, sessions: Sessions, teller: Storyteller) -> None:
     gateway, _, log = ask_assistant(stage, sessions, stage.at(0, 14, 7, 12.2), ben, OFFICE_IP, prompt, answer)
     why = "A live, long-lived AWS key leaves the company's hands: whoever reads the chat or its logs can use it."
     tags = ("attack.t1552", "atlas.aml.t0055", "owasp.llm02")
-    teller.step("A developer pastes an AWS access key into a prompt", "none", [gateway], why, *tags)
+    teller.step("A developer pastes an AWS access key into a prompt", "in-house", [gateway], why, *tags)
     teller.step("The key stands in the Bedrock invocation log", "AWS", [log], why, *tags)
 
 

@@ -108,18 +108,7 @@ class ActivityLog:
             "callerIpAddress": who.ip,
             "correlationId": correlation,
             "identity": {
-                "authorization": {
-                    "scope": resource,
-                    "action": name,
-                    "evidence": {
-                        "role": who.role,
-                        "roleAssignmentScope": scope,
-                        "roleAssignmentId": ids.hexes(rng, 32),
-                        "roleDefinitionId": ROLES[who.role],
-                        "principalId": who.oid.replace("-", ""),
-                        "principalType": "User" if who.kind == "user" else "ServicePrincipal",
-                    },
-                },
+                "authorization": _authorization(who, name, resource, scope, ids.hexes(rng, 32)),
                 "claims": _claims(who, self.tenant, when),
             },
             "level": "Information" if kind != "Failure" else "Error",
@@ -143,6 +132,18 @@ def _identity(record: Record) -> str:
     told += [record["resultType"], record["resultSignature"], record["properties"]]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()[:16]
     return f"{record['correlationId']}|{record['operationName']}|{record['time']}|{digest}"
+
+
+def _authorization(who: AzureCaller, action: str, resource: str, scope: str, assignment: str) -> Record:
+    evidence = {
+        "role": who.role,
+        "roleAssignmentScope": scope,
+        "roleAssignmentId": assignment,
+        "roleDefinitionId": ROLES[who.role],
+        "principalId": who.oid.replace("-", ""),
+        "principalType": "User" if who.kind == "user" else "ServicePrincipal",
+    }
+    return {"scope": resource, "action": action, "evidence": evidence}
 
 
 def _claims(who: AzureCaller, tenant: str, when: datetime) -> Record:

@@ -68,13 +68,6 @@ class AuditLog:
     ) -> Entry:
         """One call. ``log`` is ``activity`` or ``data_access``; ``payload`` adds members to ``protoPayload``."""
         rng = self.rng
-        authentication: Record = {"principalEmail": who.email, "principalSubject": who.subject}
-        if who.key:
-            authentication["serviceAccountKeyName"] = who.key
-        if who.delegation:
-            authentication["serviceAccountDelegationInfo"] = [
-                {"firstPartyPrincipal": {"principalEmail": email}, "principalSubject": f"serviceAccount:{email}"} for email in who.delegation
-            ]
         stamp = ids.nanos(when, rng)
         granted: Record = {"resource": target.name, "permission": target.permission, "resourceAttributes": {}}
         if code == 0:
@@ -83,7 +76,7 @@ class AuditLog:
         if code:
             body["status"] = {"code": code, "message": "PERMISSION_DENIED" if code == 7 else "NOT_FOUND"}
         body |= {
-            "authenticationInfo": authentication,
+            "authenticationInfo": _authentication(who),
             "requestMetadata": {
                 "callerIp": who.ip,
                 "callerSuppliedUserAgent": f"{who.agent},gzip(gfe)",
@@ -123,6 +116,17 @@ class AuditLog:
             hours[entry.route[0], entry.published.replace(minute=0, second=0, microsecond=0)].append(entry.record)
         for (log, hour), records in sorted(hours.items()):
             yield f"cloudaudit.googleapis.com/{log}/{hour:%Y/%m/%d/%H}_00_00_{hour:%H}_59_59_S0.json", writer.lines(records)
+
+
+def _authentication(who: GcpCaller) -> Record:
+    authentication: Record = {"principalEmail": who.email, "principalSubject": who.subject}
+    if who.key:
+        authentication["serviceAccountKeyName"] = who.key
+    if who.delegation:
+        authentication["serviceAccountDelegationInfo"] = [
+            {"firstPartyPrincipal": {"principalEmail": email}, "principalSubject": f"serviceAccount:{email}"} for email in who.delegation
+        ]
+    return authentication
 
 
 def deltas(role: str, members: Sequence[str], action: str = "ADD") -> Record:

@@ -71,21 +71,7 @@ class Gateway:
             "completionStartTime": round(start + latency, 6),
             "response_time": latency,
             "model": f"{provider}/{model}",
-            "metadata": {
-                "user_api_key_hash": key.hash,
-                "user_api_key_alias": key.alias,
-                "user_api_key_team_id": key.team,
-                "user_api_key_org_id": "example-corp",
-                "user_api_key_user_id": key.user,
-                "user_api_key_team_alias": key.team.removeprefix("team-"),
-                "user_api_key_user_email": key.user if "@" in key.user else None,
-                "user_api_key_end_user_id": None,
-                "requester_ip_address": ip,
-                "requester_metadata": {},
-                "applied_guardrails": [],
-                "mcp_tool_call_metadata": None,
-                "usage_object": {**usage, "completion_tokens_details": None},
-            },
+            "metadata": _metadata(key, ip, usage),
             "response_cost": 0.0 if error else round(read * prices[0] + wrote * prices[1], 9),
             **usage,
             "request_tags": [],
@@ -102,17 +88,11 @@ class Gateway:
             "error_information": {"error_code": "", "error_class": "", "llm_provider": "", "traceback": "", "error_message": ""},
         }
         if error:
-            record["error_str"] = f"litellm.{error[1]}: {provider} refused the call"
-            record["error_information"] |= {"error_code": error[0], "error_class": error[1], "llm_provider": provider}
+            record |= _failure(error, provider)
         else:
-            record["response"] = {
-                "id": answer_id,
-                "created": int(start),
-                "model": model,
-                "object": "chat.completion",
-                "choices": [{"finish_reason": "stop", "index": 0, "message": {"content": answer, "role": "assistant", "tool_calls": None}}],
-                "usage": usage,
-            }
+            said = {"finish_reason": "stop", "index": 0, "message": {"content": answer, "role": "assistant", "tool_calls": None}}
+            answered = {"id": answer_id, "created": int(start), "model": model, "object": "chat.completion"}
+            record["response"] = {**answered, "choices": [said], "usage": usage}
         entry = Entry(SOURCE, f"{call}|{record['id']}", when, when, record, (key.team,))
         self.entries.append(entry)
         return entry
@@ -128,3 +108,26 @@ class Gateway:
                 batches[entry.time.replace(hour=0, minute=0, second=0, microsecond=0)].append(entry.record)
         for day, records in sorted(batches.items()):
             yield f"{day:%Y-%m-%d}/batch_000000.jsonl", writer.lines(records)
+
+
+def _failure(error: tuple[str, str], provider: str) -> Record:
+    told = {"error_code": error[0], "error_class": error[1], "llm_provider": provider, "traceback": "", "error_message": ""}
+    return {"error_str": f"litellm.{error[1]}: {provider} refused the call", "error_information": told}
+
+
+def _metadata(key: VirtualKey, ip: str, usage: Record) -> Record:
+    return {
+        "user_api_key_hash": key.hash,
+        "user_api_key_alias": key.alias,
+        "user_api_key_team_id": key.team,
+        "user_api_key_org_id": "example-corp",
+        "user_api_key_user_id": key.user,
+        "user_api_key_team_alias": key.team.removeprefix("team-"),
+        "user_api_key_user_email": key.user if "@" in key.user else None,
+        "user_api_key_end_user_id": None,
+        "requester_ip_address": ip,
+        "requester_metadata": {},
+        "applied_guardrails": [],
+        "mcp_tool_call_metadata": None,
+        "usage_object": {**usage, "completion_tokens_details": None},
+    }

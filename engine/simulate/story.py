@@ -27,7 +27,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of an attack: what was done, seen in which source, by which events, and why a defender cares. ``tags`` are Sigma tags."""
+    """One step of an attack: what was done, seen in which source, by which events, and why a defender cares. ``cloud`` is AWS,
+    Azure, GCP or in-house (gateway, agent), ``tags`` are Sigma tags.
+    """
 
     step: int
     title: str

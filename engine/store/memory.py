@@ -65,6 +65,8 @@ class EventIndex:
             self._spill()
 
     def _spill(self) -> None:
+        if not self._rows:
+            return
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="crosswind-")
             self._files = [Path(self._folder.name) / f"{bucket}" for bucket in range(_BUCKETS)]
@@ -144,12 +146,19 @@ class HitStore:
 
     def add(self, hits: pl.DataFrame) -> None:
         """Take a frame of hits with their evidence."""
-        self._frames.append(hits)
+        self._frames.append(_compact(hits))
         self._bytes += int(hits.estimated_size())
         if self._bytes > self._budget:
-            self._frames = [self._slim(pl.concat(self._frames, how="diagonal_relaxed")).rechunk()]
+            self._frames = [_compact(self._slim(pl.concat(self._frames, how="diagonal_relaxed")))]
             self._bytes = 0
 
     def collect(self) -> pl.DataFrame | None:
         """All hits in one frame, None where there were none."""
         return pl.concat(self._frames, how="diagonal_relaxed") if self._frames else None
+
+
+def _compact(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same frame in memory of its own: rows taken from a batch otherwise keep the text of the whole batch alive."""
+    copied = pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    assert isinstance(copied, pl.DataFrame)
+    return copied

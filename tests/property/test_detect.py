@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.detect import batch as batch_module
+from engine.detect import needles as needles_module
 from engine.detect import table as table_module
 from engine.detect.kernel import detect
 from engine.detect.plan import compile_plan
@@ -44,7 +45,31 @@ from engine.sigma.tree import (
 from tests.detect_events import events_of
 from tests.reference_evaluator import matches
 
-WORDS = ["", "a", "K", "\u212a", "s", "\u017f", "ß", "ab", "Ab\nc", "abc", "a*b", 'q"u', "c\\d", "5", "5.0", "50", "5e1", "true", "é", "İ", "10.0.0.1", "{", "<k>"]
+WORDS = [
+    "",
+    "a",
+    "K",
+    "\u212a",
+    "s",
+    "\u017f",
+    "ß",
+    "ab",
+    "Ab\nc",
+    "abc",
+    "a*b",
+    'q"u',
+    "c\\d",
+    "5",
+    "5.0",
+    "50",
+    "5e1",
+    "true",
+    "é",
+    "İ",
+    "10.0.0.1",
+    "{",
+    "<k>",
+]
 texts = st.one_of(st.sampled_from(WORDS), st.lists(st.sampled_from([*WORDS, " ", ":", "/"]), max_size=3).map("".join))
 raw_numbers = st.sampled_from(["5", "5.0", "50", "5e1", "-1", "0", "10", "1700000000", "1700000000000", "0.5"])
 FIELDS = ["f", "g", "o.f", "o.a.f", "l"]
@@ -82,7 +107,9 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["f", "F", "a", "a.f", "x"]), inner, max_size=3)),
     max_leaves=5,
 )
-events = st.tuples(st.dictionaries(st.sampled_from(["f", "F", "g", "o", "o.f", "l"]), values, max_size=5), st.booleans()).map(lambda pair: dump(*pair))
+events = st.tuples(st.dictionaries(st.sampled_from(["f", "F", "g", "o", "o.f", "l"]), values, max_size=5), st.booleans()).map(
+    lambda pair: dump(*pair)
+)
 
 parts = st.lists(st.one_of(texts.filter(bool), st.sampled_from([Wildcard.ANY, Wildcard.ANY, Wildcard.ONE])), max_size=4)
 text_predicates = st.builds(Text, parts.map(tuple), st.booleans())
@@ -136,21 +163,22 @@ def check(conditions: list[Node], records: list[str]) -> None:
 
 
 @given(st.lists(trees, min_size=1, max_size=5), st.lists(events, min_size=1, max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_kernel_equals_reference(conditions: list[Node], records: list[str]) -> None:
     check(conditions, records)
 
 
 @given(st.lists(trees, min_size=1, max_size=5), st.lists(events, min_size=1, max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_fields_of_many_values_equal_reference(conditions: list[Node], records: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_module, "_MANY_VALUES", 1)
         patch.setattr(table_module, "_FEW", 0)
+        patch.setattr(needles_module, "_FEW", 0)
         check(conditions, records)
 
 
 @given(leaves, st.lists(events, min_size=1, max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_single_leaves_equal_reference(leaf: Leaf, records: list[str]) -> None:
     check([leaf, Not(leaf)], records)

@@ -148,7 +148,8 @@ def test_missing_columns_count_as_null_and_no_hits_are_no_alerts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "1 second"), (2.5, "3 seconds"), (240, "4 minutes"), (241, "5 minutes"), (7200, "2 hours"), (259_200, "3 days")]
+    ("seconds", "words"),
+    [(0, "1 second"), (2.5, "3 seconds"), (60, "1 minute"), (240, "4 minutes"), (241, "5 minutes"), (7200, "2 hours"), (259_200, "3 days")],
 )
 def test_spans_in_words(seconds: float, words: str) -> None:
     assert lasting(timedelta(seconds=seconds)) == words

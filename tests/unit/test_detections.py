@@ -14,6 +14,9 @@ from uuid import UUID
 import pytest
 import yaml
 
+from engine.pipeline import check_rule_tests
+from engine.sigma.load import load
+
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "detections"
 REFERENCE = ROOT / ".." / "shared" / "reference"
@@ -174,3 +177,9 @@ def test_tags_are_active_entries_of_the_taxonomies() -> None:
         yield from (f"tactic {slug} without a technique" for slug in tactics if not any(slug in row["tactics"].split(",") for row in techniques))
 
     assert _problems(check) == []
+
+
+def test_rules_load_and_pass_their_own_tests() -> None:
+    rules = load([RULES])
+    assert [str(error) for error in rules.errors] == []
+    assert [f"{case.rule.title}: {case.name}: {case.problem}" for case in check_rule_tests(rules.rules) if case.problem] == []

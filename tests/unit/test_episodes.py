@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.correlate import evidence, groups
+from engine.correlate import evidence
 from engine.correlate.episodes import alert_uid, episodes, keep_first_raw, merge_gap
 from engine.errors import EngineError, RuleError
+from engine.sigma.folding import fold
 from engine.sigma.tree import And, LogSource, Rule
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -169,8 +170,8 @@ def test_what_later_becomes_the_start_of_a_piece_keeps_its_raw_data() -> None:
 
 @pytest.mark.parametrize(("one", "other"), [("ẞ", "ß"), ("K", "k"), ("ſ", "s"), ("ᾈ", "ᾀ"), ("Ꭰ", "ꭰ")])
 def test_simple_folding(one: str, other: str) -> None:
-    assert groups.fold(one) == groups.fold(other)
+    assert fold(one) == fold(other)
 
 
 def test_folding_never_changes_the_length() -> None:
-    assert groups.fold("İß") == "İß"
+    assert fold("İß") == "İß"

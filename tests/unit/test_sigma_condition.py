@@ -9,7 +9,7 @@ import yaml
 
 from engine.errors import RuleError, UnsupportedFeature
 from engine.sigma.load import RuleSet, load
-from engine.sigma.tree import And, Leaf, Node, Not, Null, Number, Or, Regex, Text, Wildcard
+from engine.sigma.tree import And, Leaf, Node, Not, Null, Or, Regex, Text, Wildcard
 
 ANY = Wildcard.ANY
 
@@ -173,10 +173,3 @@ def test_broken_detection_is_refused_with_the_reason(detection: Any, words: str)
 def test_old_aggregation_is_unsupported() -> None:
     assert isinstance(refusal("a | count() > 5", NAMED), UnsupportedFeature)
     assert "timeframe" in refusal("a", {**NAMED, "timeframe": "5m"}).message
-
-
-def test_classes_of_cloud_categories_are_part_of_the_condition() -> None:
-    text = "title: r\nlogsource: {product: cloud, category: authentication}\ndetection: {a: {f: a}, condition: a}\n"
-    assert load([text]).rules[0].condition == And((Leaf("class_uid", Number(3002)), A))
-    assert load([text.replace("authentication", "api_activity")]).rules[0].condition == And((Leaf("class_uid", Number(6003)), A))
-    assert load([text.replace(", category: authentication", "")]).rules[0].condition == A

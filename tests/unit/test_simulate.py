@@ -135,7 +135,7 @@ def test_steps_are_numbered_in_time_and_saved(story: tuple[Path, Truth]) -> None
     out, told = story
     assert [step.step for step in told.steps] == list(range(1, len(told.steps) + 1))
     assert [step.time for step in told.steps] == sorted(step.time for step in told.steps)
-    assert {step.cloud for step in told.steps} == {"AWS", "Azure", "GCP", "none"}
+    assert {step.cloud for step in told.steps} == {"AWS", "Azure", "GCP", "in-house"}
     saved = truth.load(out / truth.NAME)
     assert saved.events == told.events
     assert saved.records == told.records

@@ -1,0 +1,71 @@
+"""What the document formats share: the product, times and redacted texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from engine.documents.redaction import redact_text
+from engine.model import Alert, Level, State
+
+PRODUCT = "crosswind"
+
+
+@cache
+def product_version() -> str:
+    """The version of the installed package, ``0`` when it runs from sources that are not installed."""
+    try:
+        return version(PRODUCT)
+    except PackageNotFoundError:
+        return "0"
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds and Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since the epoch, rounded down."""
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000 + since.microseconds // 1_000
+
+
+def plain(value: Any) -> Any:
+    """``value`` with its times as text, ready for JSON."""
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def without_empty(document: Mapping[str, Any]) -> dict[str, Any]:
+    """``document`` without the members that are None, {} or []; at every depth."""
+    cleaned = {name: _without_empty(value) for name, value in document.items()}
+    return {name: value for name, value in cleaned.items() if not _is_empty(value)}
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return without_empty(value)
+    if isinstance(value, list):
+        return [item for item in map(_without_empty, value) if not _is_empty(item)]
+    return value
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, (dict, list)) and not value)
+
+
+def is_active(alert: Alert) -> bool:
+    """Whether the alert stands and asks for attention: not retracted or superseded, and above informational."""
+    return alert.state in (State.LIVE, State.OPEN) and alert.level > Level.INFORMATIONAL
+
+
+def shown(text: str, show_content: bool) -> str:
+    """``text`` without credentials, unless everything is to be shown."""
+    return text if show_content else redact_text(text)
