@@ -6,8 +6,8 @@ Writes CloudTrail delivery files and Sigma rules from a seed, runs `crosswind sc
 and in the same run measures the unit: single-threaded `orjson.loads` of every decompressed record, garbage collection off, result dropped, best of
 three, interleaved with the scans. Prints one line of JSON; ratios compare between machines, seconds do not.
 
-``ratio``: seconds of the scan on all cores without loading the rules, over the unit; ``ratio_1`` the same with one thread. Seconds of a scan are those
-of the whole process, interpreter start included. The rules are 86 % equality, lists, exists and not; 10 % contains on ARN or user agent; 2 % contains
+``ratio``: seconds of the scan on all cores without loading the rules, over the unit; ``ratio_1`` the same with one thread. Seconds of a scan are
+those of the whole process, interpreter start included. The rules are 86 % equality, lists, exists and not; 10 % contains on ARN or user agent; 2 % contains
 on objects; 1 % regular expressions; 1 % keywords; they name 1,000 operations of which 300 occur, in the uneven frequencies of real logs.
 """
 

@@ -123,7 +123,7 @@ class Splitter:
             return None
         sizes = lengths(found)
         texts = next((texts for separator in (b"\n", b"\r\n") if (texts := over(window.buffer, sizes, window.at, separator)) is not None), None)
-        window.lines = True
+        window.lines = window.lines or texts is not None
         window.at = cut
         return Values(joined(found) if texts is None else texts)
 

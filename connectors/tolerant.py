@@ -16,12 +16,12 @@ LIST_NAMES = frozenset(("Records", "records", "value", "logEvents", "Events", "e
 _BLANK = re.compile(rb"[\s,\x1e]*+")
 _SPACE = re.compile(rb"\s*+")
 _NULS = re.compile(rb"\x00++")
-_SEPARATOR = re.compile(rb"\s*+(?:,\s*+(?=[^\s\]])|(?=[\]{])|,)")
+_SEPARATOR = re.compile(rb'\s*+(?:,\s*+(?=[^\s\]])(?!"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:)|(?=[\]{])|,\s*+(?=\]|\Z))')
 _HEAD = re.compile(rb'\{\s*+"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _FIRST_KEY = re.compile(rb'\{\s*+"([^"\\]*+(?:\\.[^"\\]*+)*+)"')
 _NEXT = re.compile(rb",\s*+(?=\{)")
 _CLOSING = re.compile(rb"\s*+\]\s*+(?:\}\s*+)?\Z")
-_FOLLOWER = re.compile(rb"[ \t\r\x00]*+(?:(?=[{\[\n,\x1e])|\Z)")
+_FOLLOWER = re.compile(rb"[ \t\r\x00]*+(?:,[ \t\r]*+)?(?:(?=[{\[\n\x1e])|\Z)")
 _BROKEN_LINE = re.compile(rb"[^\[:,]\r?\n\{")
 _TAIL = re.compile(rb"\s*+[},]")
 _TRIES = 200
@@ -71,7 +71,7 @@ class Tolerant:
             if follower.end() == len(buffer) and not self._window.full():
                 return False
             return self._take(out, value, end)
-        if end is None and not self._window.full() and not (self._window.lines and newline >= 0):
+        if end is None and not self._window.full():
             return False
         return self._broken_value(out, end)
 
@@ -130,6 +130,8 @@ class Tolerant:
         if after is not None and (end is None or after.start() < end):
             self._refuse(out, after.start(), after.end())
         elif end is not None:
+            if _FOLLOWER.match(buffer, end) is None:
+                return self._glued(out, newline)
             self._refuse(out, end, end)
         elif self._window.ended:
             self._refuse(out, len(buffer), len(buffer))
@@ -162,7 +164,7 @@ class Tolerant:
                 return True
             end = value_end(buffer, start)
         separator = _SEPARATOR.match(buffer, end) if end is not None else None
-        ends_here = end is None or (not buffer[end:].strip() if separator is None else separator.end() >= len(buffer))
+        ends_here = end is None or (not buffer[end:].strip() if separator is None else _undecided(buffer, separator.end()))
         if ends_here and not self._window.full():
             return False
         if end is not None and separator is not None and isinstance(value := check(buffer[start:end]), Valid):
@@ -188,6 +190,7 @@ class Tolerant:
         if current.seen <= 16:
             found = members(value.text)
             current.keys.update(found or ())
+            current.fewest = min(current.fewest or len(found or ()), len(found or ()))
         if current.head is None and (head := _HEAD.match(bytes(value.text))):
             current.head = head[0]
 
@@ -233,7 +236,7 @@ class Tolerant:
         return None
 
     def _plausible(self, start: int, chain: int) -> bool:
-        """Whether an element of the open list starts here: its keys are those of its neighbours, or a chain of valid elements follows."""
+        """Whether an element of the open list starts here: it shares keys with its neighbours, or where none are known a chain of valid elements follows."""
         keys = self._window.lists[-1].keys
         buffer = self._window.buffer
         for _ in range(chain):
@@ -242,7 +245,7 @@ class Tolerant:
             if end is None or found is None:
                 return False
             if keys:
-                return 2 * len(keys.intersection(found)) > len(found)
+                return 2 * len(keys.intersection(found)) >= self._window.lists[-1].fewest
             if _CLOSING.match(buffer, end):
                 return True
             after = _NEXT.match(buffer, _SPACE.match(buffer, end).end())  # type: ignore[union-attr]  # matches the empty string too
@@ -270,6 +273,16 @@ class Tolerant:
         if self._window.lists and (separator := _SEPARATOR.match(self._window.buffer, end)):
             self._pass(separator)
         return True
+
+
+def _undecided(buffer: bytes, position: int) -> bool:
+    """Whether more bytes must show what stands at ``position``: a value, or the name of a member."""
+    if position >= len(buffer):
+        return True
+    if buffer[position] != 0x22:
+        return False
+    end = value_end(buffer, position)
+    return end is None or not buffer[end:].strip()
 
 
 def _key(head: re.Match[bytes]) -> str:

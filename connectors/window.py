@@ -27,12 +27,17 @@ class Values:
 
 @dataclass(slots=True)
 class OpenList:
-    """A list that is being read element by element."""
+    """A list that is being read element by element.
+
+    ``separator`` and ``head`` are the last bytes seen between two elements and at the start of one. ``keys`` are the members of its first elements,
+    ``fewest`` the least number of them in one.
+    """
 
     named: bool
     separator: bytes = b","
     head: bytes | None = None
     keys: set[str] = field(default_factory=set)
+    fewest: int = 0
     seen: int = 0
     after_comma: bool = False
 

@@ -41,6 +41,8 @@ def dump(value: Any) -> str:
         return "[" + ",".join(map(dump, value)) + "]"
     if isinstance(value, str):
         return _quote(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return orjson.dumps(value).decode()
 
 

@@ -12,9 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE_ORDER = (
-    ("errors", "version", "jsontext", "model", "schema", "bundled", "config")
-    + ("sigma", "identity", "posture", "detect", "analytics", "correlate", "incidents", "store", "documents", "sinks")
-    + ("runners", "schedule", "hunt", "report", "simulate", "pipeline", "cli")
+    *("errors", "version", "jsontext", "model", "schema", "bundled", "config"),
+    *("sigma", "identity", "posture", "detect", "analytics", "correlate", "incidents", "store", "documents", "sinks"),
+    *("runners", "schedule", "hunt", "report", "simulate", "pipeline", "cli"),
 )
 """A file imports from files above it in this list, or from its own package."""
 CONNECTORS_MAY_IMPORT = {"engine.errors", "engine.jsontext", "engine.model", "engine.schema"}
@@ -127,7 +127,7 @@ def test_every_command_has_help_and_is_documented() -> None:
 
 @pytest.mark.parametrize("folder", ["engine", "connectors"])
 def test_no_print_and_no_unfinished_business(folder: str) -> None:
-    marks = re.compile(r"\b(TODO|FIXME|XXX)\b|NotImplementedError")
+    marks = re.compile(r"\b(TODO|FIXME|XXX)\b|raise NotImplementedError")
     wrong = [
         f"{path.relative_to(ROOT)}:{n}"
         for path in python_files(folder)

@@ -12,11 +12,20 @@ from typing import Protocol
 class Moment(Protocol):
     """What the pipeline says of a run under way."""
 
-    objects: int
-    objects_total: int
-    bytes: int
-    bytes_total: int
-    records: int
+    @property
+    def objects(self) -> int: ...
+
+    @property
+    def objects_total(self) -> int: ...
+
+    @property
+    def bytes(self) -> int: ...
+
+    @property
+    def bytes_total(self) -> int: ...
+
+    @property
+    def records(self) -> int: ...
 
 
 PLAIN_SECONDS = 10.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,11 @@ def _step(step: dict[str, Any], found: Sequence[Alert]) -> Text:
     text.append(f"   {step['cloud']} · {step['source']}\n", style="dim")
     text.append(f"             {safe_text(step['why'])}\n")
     shown = [alert for alert in found if alert.level >= Level.MEDIUM] or list(found)
-    for alert in shown[:3]:
+    titles = Counter((alert.level, alert.rule.title) for alert in shown)
+    for (level, title), times in sorted(titles.items(), key=lambda item: (-item[0][0], item[0][1])):
         text.append("             → ")
-        text.append(f"{alert.level.word}", style=STYLES[alert.level.word])
-        text.append(f"  {safe_text(alert.rule.title)}\n")
+        text.append(level.word, style=STYLES[level.word])
+        text.append(f"  {safe_text(title)}" + (f"   ×{times}" if times > 1 else "") + "\n")
     if not found:
         text.append("             → no single event gives this away; it takes a correlation\n", style="dim")
     return text
