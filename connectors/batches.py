@@ -11,13 +11,13 @@ from typing import BinaryIO
 
 import polars as pl
 
-from connectors.envelopes import split
+from connectors.foreign import records_of
 from connectors.transports.base import Limits, Object, Transport
 from connectors.transports.files import FilesTransport
 from engine.errors import InputError
 from engine.model import Reject, Skip
 
-STREAM_BYTES = 4 << 20
+STREAM_BYTES = 32 << 20
 """Objects are grouped into streams of about this many stored bytes."""
 
 BATCH_BYTES = 24 << 20
@@ -100,7 +100,7 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
     for index, obj in group:
         part = 0
         try:
-            for piece in split(transport.read(obj), obj.uri, chunk):
+            for piece in records_of(transport.read(obj), obj, chunk):
                 batch.skips.extend(piece.skips)
                 batch.rejects.extend(piece.rejects)
                 batch.decompressed += piece.decompressed
@@ -114,7 +114,7 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
                     yield replace(batch, records=pl.concat(frames))
                     batch, frames, held = _empty_batch(), [], 0
         except InputError as error:
-            batch.failed.append(Reject(obj.uri, str(error)))
+            batch.failed.append(Reject(obj.uri, str(error).removeprefix(f"{obj.uri}: ")))
         except OSError as error:
             batch.failed.append(Reject(obj.uri, f"cannot be read: {error.strerror or error}"))
         batch.objects_done += 1

@@ -52,17 +52,16 @@ def split(blocks: Iterable[bytes], uri: str, limits: Limits, *, fast: bool = Tru
     empty = True
     for values in splitter:
         flat = _flatten(values, limits)
-        piece = _piece(flat, uri, position, splitter.decompressed - reported)
-        reported = splitter.decompressed
-        position += flat.texts.len()
-        empty = empty and not (flat.texts.len() or piece.skips or piece.rejects)
-        if piece.records.height or piece.skips or piece.rejects:
-            yield piece
+        if flat.texts.len() or flat.problems or flat.skips:
+            yield _piece(flat, uri, position, splitter.decompressed - reported)
+            position += flat.texts.len()
+            reported = splitter.decompressed
+            empty = False
     if splitter.error is not None:
         raise splitter.error
-    if empty:
-        nothing = _Flat(pl.Series("raw_data", [], dtype=pl.String), np.arange(0), skips=[_NOTHING])
-        yield _piece(nothing, uri, 0, splitter.decompressed - reported)
+    if empty or splitter.decompressed > reported:
+        rest = _Flat(pl.Series("raw_data", [], dtype=pl.String), np.arange(0), skips=[_NOTHING] if empty else [])
+        yield _piece(rest, uri, position, splitter.decompressed - reported)
 
 
 @dataclass(slots=True)

@@ -56,7 +56,7 @@ def check(text: bytes) -> Valid | str:
 
 def _reason(error: msgspec.DecodeError) -> str:
     message = str(error)
-    return "cut off in the middle" if "truncated" in message else f"no valid {message[0].upper()}{message[1:]}"
+    return "cut off in the middle" if "truncated" in message else "not valid JSON: " + message.removeprefix("JSON is malformed: ")
 
 
 def without_lone_surrogates(text: bytes) -> bytes:

@@ -299,20 +299,31 @@ def _uids(
     return uids.scatter(rows, pl.Series(made))
 
 
+_FEW = 1_000
+"""Up to so many rows, plain Python beats a handful of vector operations."""
+_NOTHING = ("", "-", "null", "{}", "[]")
+
+
 def _plain(cells: pl.Series) -> pl.Series:
     """Cells as text, empty values as null: strings without their quotes, numbers and booleans as they stand, objects and lists as JSON."""
+    if cells.len() <= _FEW:
+        return pl.Series(cells.name, [_plain_cell(cell) for cell in cells.to_list()], dtype=pl.String)
     quoted = cells.str.starts_with('"')
     simple = quoted & ~cells.str.contains("\\", literal=True)
-    text = cells.to_frame("c").select(pl.when(simple).then(pl.col("c").str.slice(1).str.head(-1)).otherwise(pl.col("c")))["c"].alias(cells.name)
+    text = cells.to_frame("c").select(pl.when(simple).then(pl.col("c").str.slice(1).str.head(-1)).otherwise(pl.col("c")))["c"]
     escaped = (quoted & ~simple).fill_null(False)
     if escaped.any():
         rows = escaped.arg_true()
         text = text.scatter(rows, pl.Series([jsontext.loads(cell) for cell in cells.gather(rows).to_list()], dtype=pl.String))
-    return (
-        text.to_frame("c")
-        .select(pl.when(~pl.col("c").str.strip_chars().is_in(["", "-", "null", "{}", "[]"])).then(pl.col("c")))["c"]
-        .alias(cells.name)
-    )
+    empty = pl.col("c").str.strip_chars().is_in(_NOTHING)
+    return text.to_frame("c").select(pl.when(~empty).then(pl.col("c")))["c"].alias(cells.name)
+
+
+def _plain_cell(cell: str | None) -> str | None:
+    if cell is None:
+        return None
+    text: str = jsontext.loads(cell) if cell.startswith('"') else cell
+    return None if text.strip() in _NOTHING else text
 
 
 def _column(

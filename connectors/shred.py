@@ -11,6 +11,7 @@ import ast
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -30,7 +31,7 @@ _MAX_REPR = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Shredded:
-    """``cells``: one String column per path, JSON text or null. ``shape``: per row, the record's own keys as text ``[a, b]``, null where unknown."""
+    """``cells``: one String column per path, JSON text or null. ``shape``: a text per row, equal where records have equal keys; null: unknown."""
 
     cells: pl.DataFrame
     shape: pl.Series
@@ -55,10 +56,10 @@ def shred_shapes(raw: pl.Series, paths: Sequence[str], embedded: Sequence[str] =
     found = _extract(raw, wanted)
     columns = [found.flat.gather_every(len(wanted.queries), index).alias(path) for index, path in enumerate(wanted.paths)]
     cells = pl.DataFrame(columns)
-    rows = np.flatnonzero(_odd_rows(found, wanted))
+    rows = np.flatnonzero(_odd_rows(raw, found, wanted))
     if rows.size and columns:
         cells = _replace(cells, rows, [exact_cells(text, wanted.segments, wanted.embedded) for text in raw.gather(rows).to_list()])
-    return Shredded(cells.hstack(whole) if columns else pl.DataFrame(whole), found.root)
+    return Shredded(cells.hstack(whole) if columns else pl.DataFrame(whole), found.shape)
 
 
 class _Wanted:
@@ -94,25 +95,27 @@ def _literals(texts: Sequence[str]) -> str:
     return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)
 
 
+def _query(raw: pl.Series, what: str) -> pa.Table:
+    connection = _connection()
+    connection.register("records", pa.table({"raw_data": raw.to_arrow()}))
+    try:
+        return connection.sql(f"select {what} from records").to_arrow_table()
+    finally:
+        connection.unregister("records")
+
+
 @dataclass(frozen=True, slots=True)
 class _Extracted:
-    """``flat``: all query results, record by record; ``shape``: a text per record, equal where all parents have equal keys; ``keys``: those keys."""
+    """``flat``: all query results, record by record; ``shape``: a text per record, equal where all parents have equal keys."""
 
     flat: pl.Series
     failed: np.ndarray[Any, np.dtype[np.bool_]]
     shape: pl.Series
-    root: pl.Series
-    keys: pa.ChunkedArray
 
 
 def _extract(raw: pl.Series, wanted: _Wanted) -> _Extracted:
-    connection = _connection()
-    connection.register("records", pa.table({"raw_data": raw.to_arrow()}))
     queries = f"try(json_extract(raw_data, [{_literals(wanted.queries)}]))" if wanted.queries else "[]::varchar[]"
-    parents = _literals([_json_path(parent) for parent in wanted.parents])
-    query = f"select {queries} as x, try(json_keys(raw_data, [{parents}])) as k from records"
-    table = connection.sql(f"select x, k, k::varchar as shape, k[1]::varchar as root from ({query})").to_arrow_table()
-    connection.unregister("records")
+    table = _query(raw, f"{queries} as x, {_keys(wanted)}::varchar as shape")
     found = table.column("x").combine_chunks()
     failed = np.zeros(len(found), dtype=bool)
     if found.null_count:
@@ -120,17 +123,21 @@ def _extract(raw: pl.Series, wanted: _Wanted) -> _Extracted:
         nothing: list[None] = [None] * len(wanted.queries)
         found = pa.array([nothing if value is None else value for value in found.to_pylist()], type=found.type)
     flat = pl.Series("x", pl.from_arrow(found.flatten()), dtype=pl.String)
-    shape, root = (pl.Series(name, pl.from_arrow(table.column(name)), dtype=pl.String) for name in ("shape", "root"))
-    return _Extracted(flat, failed, shape, root, table.column("k"))
+    return _Extracted(flat, failed, pl.Series("shape", pl.from_arrow(table.column("shape")), dtype=pl.String))
 
 
-def _odd_rows(found: _Extracted, wanted: _Wanted) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _keys(wanted: _Wanted) -> str:
+    return f"try(json_keys(raw_data, [{_literals([_json_path(parent) for parent in wanted.parents])}]))"
+
+
+def _odd_rows(raw: pl.Series, found: _Extracted, wanted: _Wanted) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which records DuckDB cannot be trusted with."""
     width = len(wanted.queries)
     odd: np.ndarray[Any, np.dtype[np.bool_]] = found.failed | found.shape.is_null().to_numpy()
     shapes = found.shape.to_frame().with_row_index("row").group_by("shape").agg(pl.col("row"))
-    for rows in shapes["row"]:
-        if _odd_shape(found.keys[rows[0]].as_py(), wanted):
+    examples = _query(raw.gather(shapes["row"].list.first()), f"{_keys(wanted)} as k").column("k").to_pylist()
+    for rows, keys in zip(shapes["row"], examples, strict=True):
+        if _odd_shape(keys, wanted):
             odd[rows.to_numpy()] = True
     for index in range(len(wanted.paths), width):
         odd |= found.flat.gather_every(width, index).is_not_null().to_numpy()
@@ -187,14 +194,13 @@ def _replace(cells: pl.DataFrame, rows: np.ndarray[Any, Any], exact: list[list[s
 
 def exact_cells(text: str, paths: Sequence[Segments], embedded: frozenset[Segments] = frozenset()) -> list[str | None]:
     """The cells of one record, read exactly (the oracle of the fast extraction). ``embedded`` are lower-case segments."""
+    reader = _reader(tuple(paths), embedded)
     try:
-        record = orjson.loads(text)
+        values = reader.values(orjson.loads(text))
     except orjson.JSONDecodeError:
-        record = jsontext.parse(text)
-    values = [look_up(record, segments, embedded) for segments in paths]
+        values = reader.values(jsontext.parse(text))
     if any(_has_float(value) for value in values):
-        record = jsontext.parse(text)
-        values = [look_up(record, segments, embedded) for segments in paths]
+        values = reader.values(jsontext.parse(text))
     return [None if value is _MISSING else jsontext.dump(value) for value in values]
 
 
@@ -208,47 +214,86 @@ def _has_float(value: Any) -> bool:
 
 def look_up(value: Any, segments: Segments, embedded: frozenset[Segments] = frozenset(), default: Any = _MISSING) -> Any:
     """The value at ``segments`` below a parsed record; lists of objects fan out into a list of what was found; ``default`` where there is nothing."""
-    found = _walk(value, segments, 0, embedded)
+    found = _reader((segments,), embedded).values(value)[0]
     return default if found is _MISSING else found
 
 
-def _walk(value: Any, segments: Segments, depth: int, embedded: frozenset[Segments]) -> Any:
-    if depth == len(segments):
-        return value
-    if isinstance(value, list):
-        found = [
-            item
-            for item in (_walk(element, segments, depth, embedded) for element in value if isinstance(element, (dict, list)))
-            if item is not _MISSING
-        ]
-        return _flatten(found) if found else _MISSING
-    if isinstance(value, str) and embedded and tuple(part.lower() for part in segments[:depth]) in embedded:
-        value = open_embedded(value)
-        if isinstance(value, list):
-            return _walk(value, segments, depth, embedded)
-    if not isinstance(value, dict):
-        return _MISSING
-    if len(segments) - depth > 1:
-        literal = _member(value, ".".join(segments[depth:]))
-        if literal is not _MISSING:
-            return literal
-    inner = _member(value, segments[depth])
-    return _MISSING if inner is _MISSING else _walk(inner, segments, depth + 1, embedded)
+class _Node:
+    """One object on the way of some paths: what they want of it."""
+
+    __slots__ = ("children", "embedded", "ends", "tails")
+
+    def __init__(self, embedded: bool) -> None:
+        self.children: dict[str, _Node] = {}
+        self.ends: list[int] = []
+        self.tails: dict[str, list[tuple[str, int]]] = {}
+        """Folded literal rest of a path with more segments to go → (rest, path)."""
+        self.embedded = embedded
 
 
-def _flatten(values: list[Any]) -> list[Any]:
-    return [item for value in values for item in (value if isinstance(value, list) else [value])]
+class _Reader:
+    """All paths of one call as a tree, so that a record is walked once."""
+
+    def __init__(self, paths: Sequence[Segments], embedded: frozenset[Segments]) -> None:
+        self._size = len(paths)
+        self._root = _Node(() in embedded)
+        for index, segments in enumerate(paths):
+            node = self._root
+            for depth, segment in enumerate(segments):
+                if depth + 1 < len(segments):
+                    rest = ".".join(segments[depth:])
+                    node.tails.setdefault(rest.lower(), []).append((rest, index))
+                if segment not in node.children:
+                    node.children[segment] = _Node(tuple(part.lower() for part in segments[: depth + 1]) in embedded)
+                node = node.children[segment]
+            node.ends.append(index)
+
+    def values(self, record: Any) -> list[Any]:
+        """The value at each path, `_MISSING` where there is none."""
+        found: dict[int, Any] = {}
+        self._walk(record, self._root, found)
+        return [found.get(index, _MISSING) for index in range(self._size)]
+
+    def _walk(self, value: Any, node: _Node, found: dict[int, Any]) -> None:
+        for index in node.ends:
+            found[index] = value
+        if not node.children:
+            return
+        if node.embedded and isinstance(value, str):
+            value = open_embedded(value)
+        if isinstance(value, dict):
+            self._members(value, node, found)
+        elif isinstance(value, list):
+            self._elements(value, node, found)
+
+    def _members(self, value: dict[str, Any], node: _Node, found: dict[int, Any]) -> None:
+        names = {key.lower(): key for key in value}
+        for segment, child in node.children.items():
+            key = segment if segment in value else names.get(segment.lower())
+            if key is not None:
+                self._walk(value[key], child, found)
+        if node.tails.keys() & names.keys():
+            for folded in node.tails.keys() & names.keys():
+                for rest, index in node.tails[folded]:
+                    found[index] = value[rest] if rest in value else value[names[folded]]
+
+    def _elements(self, value: list[Any], node: _Node, found: dict[int, Any]) -> None:
+        inner = _Node(False)
+        inner.children, inner.tails = node.children, node.tails
+        gathered: dict[int, list[Any]] = {}
+        for element in value:
+            if isinstance(element, (dict, list)):
+                part: dict[int, Any] = {}
+                self._walk(element, inner, part)
+                for index, item in part.items():
+                    gathered.setdefault(index, []).extend(item if isinstance(item, list) else [item])
+        found.update(gathered)
 
 
-def _member(value: dict[str, Any], name: str) -> Any:
-    found = value.get(name, _MISSING)
-    if found is not _MISSING:
-        return found
-    lower, size = name.lower(), len(name)
-    for key in reversed(value):
-        if len(key) == size and key.lower() == lower:
-            return value[key]
-    return _MISSING
+@lru_cache(maxsize=512)
+def _reader(paths: tuple[Segments, ...], embedded: frozenset[Segments]) -> _Reader:
+    """Readers hold nothing of the records, so equal questions share one."""
+    return _Reader(paths, embedded)
 
 
 def open_embedded(text: str) -> Any:

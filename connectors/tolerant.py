@@ -23,6 +23,7 @@ _NEXT = re.compile(rb",\s*+(?=\{)")
 _CLOSING = re.compile(rb"\s*+\]\s*+(?:\}\s*+)?\Z")
 _FOLLOWER = re.compile(rb"[ \t\r\x00]*+(?:,[ \t\r]*+)?(?:(?=[{\[\n\x1e])|\Z)")
 _BROKEN_LINE = re.compile(rb"[^\[:,]\r?\n\{")
+_AFTER_LIST = re.compile(rb"\]\s*+(?:[}\],\n]|\Z)")
 _TAIL = re.compile(rb"\s*+[},]")
 _TRIES = 200
 _NEAR = 1024 * 1024
@@ -116,6 +117,14 @@ class Tolerant:
         self._refuse(out, line_end, line_end)
         return True
 
+    def _value_follows(self, start: int) -> bool:
+        """Whether a valid value or the end of the line stands at ``start``, so that a broken value does seem to end before it."""
+        buffer = self._window.buffer
+        if start >= len(buffer) or buffer[start] not in b"{[":
+            return True
+        end = value_end(buffer, start)
+        return end is not None and isinstance(check(buffer[start:end]), Valid)
+
     def _broken_value(self, out: Gathered, end: int | None) -> bool:
         buffer, start = self._window.buffer, self._window.at
         if self._enter():
@@ -130,7 +139,8 @@ class Tolerant:
         if after is not None and (end is None or after.start() < end):
             self._refuse(out, after.start(), after.end())
         elif end is not None:
-            if _FOLLOWER.match(buffer, end) is None:
+            follower = _FOLLOWER.match(buffer, end)
+            if follower is None or not self._value_follows(follower.end()):
                 return self._glued(out, newline)
             self._refuse(out, end, end)
         elif self._window.ended:
@@ -195,22 +205,23 @@ class Tolerant:
             current.head = head[0]
 
     def _broken_element(self, out: Gathered, end: int | None, separator: re.Match[bytes] | None) -> bool:
+        """Refuse the element at hand, which seems to end at ``end`` before ``separator``, if it does seem to end."""
         buffer, start = self._window.buffer, self._window.at
         if self._enter():
             return True
-        limit = separator.start() if separator is not None else len(buffer)
-        resume = self._next_element(start + 1, limit)
+        believed = separator is not None and self._element_follows(separator)
+        resume = self._next_element(start + 1, separator.start() if separator is not None and believed else len(buffer))
         if resume is not None:
             self._refuse(out, resume[0], resume[1])
             self._window.lists[-1].after_comma = True
+        elif not believed and not self._window.full():
+            return False
         elif separator is not None and end is not None:
             self._refuse(out, end, end)
             self._pass(separator)
         elif self._window.ended:
             self._refuse(out, len(buffer), len(buffer))
             self._window.lists.clear()
-        elif not self._window.full():
-            return False
         else:
             self._window.discard(lines=False)
             out.refuse("longer than a record may be")
@@ -218,34 +229,51 @@ class Tolerant:
                 self._pass(after)
         return True
 
+    def _element_follows(self, separator: re.Match[bytes]) -> bool:
+        """Whether what stands behind a broken element looks like the next one, or like the end of the list.
+
+        Where a quote is missing, brackets in a later text can make it seem that the element ends in its middle.
+        """
+        current, buffer, place = self._window.lists[-1], self._window.buffer, separator.end()
+        if buffer[place : place + 1] == b"]":
+            return _AFTER_LIST.match(buffer, place) is not None
+        head = _FIRST_KEY.match(buffer, place)
+        own = _FIRST_KEY.match(buffer, self._window.at)
+        if head is not None and b"," in separator[0] and (_key(head) in current.keys or (own is not None and own[1] == head[1])):
+            return True
+        return self._value_follows(place)
+
     def _next_element(self, start: int, limit: int) -> tuple[int, int] | None:
-        """Where the broken element seems to end and the next one to start, between ``start`` and ``limit``."""
-        own = _FIRST_KEY.match(self._window.buffer, self._window.at)
-        keys = self._window.lists[-1].keys or ({_key(own)} if own else set())
+        """Where the broken element seems to end and the next one to start, between ``start`` and ``limit``.
+
+        That is an object with the keys of this list's elements, or one that starts with the same key and stands in a row of valid objects; where
+        there is none, one that starts with that key and has a valid neighbour.
+        """
+        current, buffer = self._window.lists[-1], self._window.buffer
+        own = _FIRST_KEY.match(current.head or buffer[self._window.at : self._window.at + _NEAR])
+        first = _key(own) if own else None
         for chain in (_CHAIN, 1) if own else (_CHAIN,):
             tries = 0
-            for comma in _NEXT.finditer(self._window.buffer, start, limit + 1):
-                key = _FIRST_KEY.match(self._window.buffer, comma.end())
-                if key is None or (keys and _key(key) not in keys):
+            for comma in _NEXT.finditer(buffer, start, limit + 1):
+                place = comma.end()
+                head = _FIRST_KEY.match(buffer, place)
+                key = _key(head) if head else None
+                if key is None or (first is not None and key != first and key not in current.keys):
                     continue
                 tries += 1
                 if tries > _TRIES:
                     break
-                if self._plausible(comma.end(), chain):
-                    return comma.start(), comma.end()
+                if (current.keys and self._alike(place)) or (first in (None, key) and self._in_a_row(place, chain)):
+                    return comma.start(), place
         return None
 
-    def _plausible(self, start: int, chain: int) -> bool:
-        """Whether an element of the open list starts here: it shares keys with its neighbours, or where none are known a chain of valid elements follows."""
-        keys = self._window.lists[-1].keys
+    def _in_a_row(self, start: int, chain: int) -> bool:
+        """Whether as many valid objects follow each other from ``start`` on, or fewer and the end of the list."""
         buffer = self._window.buffer
         for _ in range(chain):
             end = value_end(buffer, start)
-            found = members(buffer[start:end]) if end is not None else None
-            if end is None or found is None:
+            if end is None or members(buffer[start:end]) is None:
                 return False
-            if keys:
-                return 2 * len(keys.intersection(found)) >= self._window.lists[-1].fewest
             if _CLOSING.match(buffer, end):
                 return True
             after = _NEXT.match(buffer, _SPACE.match(buffer, end).end())  # type: ignore[union-attr]  # matches the empty string too
@@ -253,6 +281,13 @@ class Tolerant:
                 return False
             start = after.end()
         return True
+
+    def _alike(self, start: int) -> bool:
+        """Whether a valid object starts here that looks like the elements of the open list and not like something inside one."""
+        current, buffer = self._window.lists[-1], self._window.buffer
+        end = value_end(buffer, start)
+        found = members(buffer[start:end]) if end is not None else None
+        return found is not None and 2 * len(current.keys.intersection(found)) >= current.fewest
 
     def _close(self, out: Gathered) -> bool:
         """Leave the open list. False when the window must move on first."""

@@ -34,6 +34,7 @@ from engine.errors import UsageError
 from engine.model import Alert, Evaluation, Level, Reject, RunReport, Skip
 from engine.report.account import Totals, build_report
 from engine.runners import local
+from engine.runners.interrupts import heeded, until
 from engine.schema import COLUMNS, Mapping
 from engine.sigma.fields import OPEN
 from engine.sigma.load import RuleSet, load
@@ -72,10 +73,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """Alerts sorted by (first_time, uid), at or above the level asked for, and the account of the run."""
+    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all alerts."""
 
     alerts: list[Alert]
     report: RunReport
+    highest: Level | None = None
 
 
 def scan(
@@ -118,7 +120,8 @@ def scan(
     totals.losers(losers, tuple(mappings))
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
-    return ScanResult(shown, build_report(totals, given.skips, given.rejects, program, mappings, counts, alerts, shown, settings.source))
+    report = build_report(totals, given.skips, given.rejects, program, mappings, counts, alerts, shown, settings.source)
+    return ScanResult(shown, report, max((alert.level for alert in alerts), default=None))
 
 
 def _run(
@@ -129,15 +132,14 @@ def _run(
     progress: Callable[[Progress], None] | None,
 ) -> Iterator[Found]:
     size = sum(obj.size for obj in given.objects)
-    results = local.run(given.streams(settings.limits), work, settings.jobs or local.default_jobs())
-    try:
-        for found in results:
+    with heeded() as stopped:
+        streams = until(stopped, (until(stopped, stream) for stream in given.streams(settings.limits)))
+        for found in local.run(streams, work, settings.jobs or local.default_jobs()):
             totals.add(found)
             yield found
             if progress is not None:
                 progress(Progress(totals.objects_done, len(given.objects), totals.stored, size, totals.records))
-    except KeyboardInterrupt:
-        totals.interrupted = True
+        totals.interrupted = stopped() and totals.objects_done < len(given.objects)
 
 
 def _without(hits: pl.DataFrame | None, losers: Losers) -> pl.DataFrame | None:
@@ -300,6 +302,9 @@ def _event_frames(
     want = Want(None if columns is None else tuple(columns))
     wants = dict.fromkeys(mappings, want)
     lost = _losers(given, settings, mappings, totals) if limit is None else None
+    if totals.interrupted:
+        return
+    again = totals if lost is None else Totals(objects=len(given.objects))
     seen: set[str] = set()
     left = limit
 
@@ -308,7 +313,7 @@ def _event_frames(
         found.frames = [part.with_columns(objects.alias("object_index")) for _, part, objects in _events(found, wants, mappings, settings)]
         return found
 
-    for found in _run(given, replace(settings, jobs=1), work, totals if lost is None else Totals(objects=0), None):
+    for found in _run(given, replace(settings, jobs=1), work, again, None):
         for frame in found.frames:
             if lost is not None:
                 kept = frame.join(lost, on=["object_index", "x.position"], how="anti", maintain_order="left")
@@ -323,6 +328,7 @@ def _event_frames(
                 yield kept
             if left == 0:
                 return
+    totals.interrupted = again.interrupted
 
 
 def _losers(given: Input, settings: Settings, mappings: AnyMapping[str, Mapping], totals: Totals) -> pl.DataFrame:

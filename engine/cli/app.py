@@ -57,12 +57,12 @@ def run() -> int:
     except CrosswindError as error:
         if os.environ.get("CROSSWIND_DEBUG"):
             raise
-        sys.stderr.write(f"crosswind: {error}\n")
+        sys.stderr.write(f"crosswind: {safe_text(str(error))}\n")
         return USAGE if isinstance(error, UsageError) else FAILED
     except BrokenPipeError:
         return _closed_pipe()
-    except KeyboardInterrupt:
-        sys.stderr.write("crosswind: interrupted before anything was done\n")
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("crosswind: interrupted before there was a result\n")
         return FAILED
     except (typer.Exit, SystemExit) as stop:
         return int(getattr(stop, "exit_code", None) or getattr(stop, "code", None) or DONE)
@@ -73,7 +73,9 @@ def run() -> int:
 
 def _closed_pipe() -> int:
     """Whoever read our output went away: nothing is wrong on our side, but not everything was delivered."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    silence()
+    with suppress(OSError):
+        sys.stderr.write("crosswind: whoever read the output went away before all of it was written\n")
     return FAILED
 
 

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import SinkError
+
 
 class Format(StrEnum):
     table = "table"
@@ -38,18 +40,24 @@ def events(
     names and empty values are left out.
     """
     from engine.cli.times import parse_time
-    from engine.documents.destination import open_output
+    from engine.documents.destination import check_outputs, open_output
     from engine.documents.events import write_events
     from engine.pipeline import Settings
     from engine.pipeline import events as run
-    from engine.report.summary import exit_code_of, print_summary
+    from engine.report.summary import exit_code_of, print_summary, with_failure
 
     now = datetime.now(UTC)
     settings = Settings(now=now, source=source, start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
     chosen = format or (Format.table if output is None and sys.stdout.isatty() else Format.ndjson)
     names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
+    check_outputs(output=output)
     shown = run(paths, settings, columns=names, limit=limit, stdin=sys.stdin.buffer)
-    with open_output(output) as stream:
-        write_events(shown.frames, chosen.value, stream, columns=names, raw=raw, show_content=show_content, path=output)
-    print_summary(shown.report, rules=False)
-    return exit_code_of(shown.report)
+    failure = None
+    try:
+        with open_output(output) as stream:
+            write_events(shown.frames, chosen.value, stream, columns=names, raw=raw, show_content=show_content, path=output)
+    except SinkError as error:
+        failure = str(error)
+    report = with_failure(shown.report, failure) if failure else shown.report
+    print_summary(report, rules=False)
+    return exit_code_of(report)

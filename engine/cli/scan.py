@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import SinkError
 from engine.model import Level
 
 
@@ -50,33 +51,41 @@ def scan(
     standard output or FILE; progress and the account of what was read, what ran and what could not be seen go to standard error.
     """
     from engine.cli.times import parse_time
-    from engine.documents.destination import open_output
+    from engine.documents.destination import check_outputs, open_output
     from engine.documents.output import write
     from engine.pipeline import Settings
     from engine.pipeline import scan as run
     from engine.report.progress import watch
-    from engine.report.summary import exit_code, print_summary, write_summary
+    from engine.report.summary import exit_code, print_summary, with_failure, write_summary
     from engine.report.table import print_alerts
 
     now = datetime.now(UTC)
     settings = Settings(now=now, source=source, jobs=jobs, start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
     chosen = format or (Format.table if output is None and sys.stdout.isatty() else Format.ndjson)
-    with open_output(output, summary) as stream:
-        with watch() as progress:
-            result = run(
-                paths,
-                settings,
-                rules=rules or (),
-                builtin=not no_builtin,
-                min_level=Level.of(min_level),
-                stdin=sys.stdin.buffer,
-                progress=progress,
-            )
-        if chosen is Format.table:
-            print_alerts(result.alerts, stream, show_content=show_content)
-        else:
-            write(result.alerts, chosen.value, stream, show_content=show_content)
+    check_outputs(output=output, summary=summary)
+    with watch() as progress:
+        result = run(
+            paths,
+            settings,
+            rules=rules or (),
+            builtin=not no_builtin,
+            min_level=Level.of(min_level),
+            stdin=sys.stdin.buffer,
+            progress=progress,
+        )
+    report = result.report
+    try:
+        with open_output(output) as stream:
+            if chosen is Format.table:
+                print_alerts(result.alerts, stream, show_content=show_content)
+            else:
+                write(result.alerts, chosen.value, stream, show_content=show_content)
+    except SinkError as error:
+        report = with_failure(report, str(error))
     if summary is not None:
-        write_summary(result.report, summary)
-    print_summary(result.report)
-    return exit_code(result, Level.of(fail_on) if fail_on else None)
+        try:
+            write_summary(report, summary)
+        except SinkError as error:
+            report = with_failure(report, str(error))
+    print_summary(report)
+    return exit_code(result, Level.of(fail_on) if fail_on else None, report)

@@ -107,7 +107,7 @@ def compile_plan(rules: Sequence[Rule], mapping: Mapping) -> tuple[Plan, list[Ru
         if scope is None:
             continue
         try:
-            condition = _in_class(rule)
+            condition = _in_class(rule) if scope is Scope.COMMON else rule.condition
             names = _fields(condition)
             for name in names:
                 if (name, scope) not in resolved:

@@ -75,8 +75,10 @@ class Totals:
         self.decompressed += batch.decompressed
         record_skips = [skip for skip in batch.skips if skip.position is not None]
         self.skipped_objects.extend(skip for skip in batch.skips if skip.position is None)
-        rejected = [*batch.rejects, *found.rejects]
-        self.records += found.records + len(batch.rejects) + sum(skip.count for skip in record_skips)
+        self.failed.extend(reject for reject in batch.rejects if reject.position is None)
+        unread = [reject for reject in batch.rejects if reject.position is not None]
+        rejected = [*unread, *found.rejects]
+        self.records += found.records + len(unread) + sum(skip.count for skip in record_skips)
         self.rejected += len(rejected)
         self.rejects = sorted([*self.rejects, *rejected], key=_reject_order)[:LISTED]
         self.failed.extend(batch.failed)
@@ -118,11 +120,12 @@ def build_report(
     object_skips = sorted((*skips, *totals.skipped_objects), key=lambda skip: (skip.object, skip.reason))
     failed = sorted((*rejects, *totals.failed), key=_reject_order)
     statuses = _statuses(program, mappings, totals, hits, Counter(alert.rule.uid for alert in alerts), only)
+    failed_objects = {reject.object for reject in failed}
     levels = Counter(alert.level for alert in shown)
     failures = [f"{reject.object}: {reject.reason}" for reject in failed]
     failures += [str(error) for error in program.ruleset.errors]
     failures += [f"rule {status.title!r}: {status.reason}" for status in statuses if status.outcome == "failed" and status.uid]
-    failures += [f"{r.object}: record {r.position}: {r.reason}" for r in totals.rejects]
+    failures += _record_failures(totals)
     if totals.interrupted:
         failures.append(f"interrupted: {totals.objects - totals.objects_done} of {totals.objects} objects were not read to the end")
     notes = list(program.ruleset.notes)
@@ -130,8 +133,8 @@ def build_report(
         notes.append(f"{len(alerts) - len(shown)} alerts below the level asked for are not shown")
     return RunReport(
         objects=totals.objects + len(skips) + len(rejects),
-        objects_skipped=len(object_skips),
-        objects_failed=len(failed),
+        objects_skipped=len({skip.object for skip in object_skips} - failed_objects),
+        objects_failed=len(failed_objects),
         bytes_read=totals.stored,
         bytes_decompressed=totals.decompressed,
         records=totals.records,
@@ -155,6 +158,21 @@ def build_report(
         seconds_loading=totals.seconds_loading,
         interrupted=totals.interrupted,
     )
+
+
+def _record_failures(totals: Totals) -> list[str]:
+    """A line for each object and reason. What is wrong with an object as a whole has no position."""
+    alike: dict[tuple[str, str], list[Reject]] = {}
+    for reject in totals.rejects:
+        alike.setdefault((reject.object, reject.reason), []).append(reject)
+    lines = []
+    for (uri, reason), rejects in alike.items():
+        first = rejects[0].position
+        place = uri if first is None else f"{uri}: record {first}"
+        lines.append(f"{place}: {reason}" + (f"; likewise {len(rejects) - 1:,} more records of it" if len(rejects) > 1 else ""))
+    if totals.rejected > len(totals.rejects):
+        lines.append(f"{totals.rejected - len(totals.rejects):,} more records were rejected and are not listed")
+    return lines
 
 
 def _statuses(

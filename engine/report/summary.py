@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -28,16 +28,19 @@ class Result(Protocol):
     @property
     def report(self) -> RunReport: ...
 
+    @property
+    def highest(self) -> Level | None: ...
+
 
 def exit_code_of(report: RunReport) -> int:
     """3 where some input or rule failed, else 0."""
     return 3 if report.failures or report.rejected or report.objects_failed else 0
 
 
-def exit_code(result: Result, fail_on: Level | None) -> int:
-    """As `exit_code_of`; else 1 where an alert at or above ``fail_on`` was found."""
-    code = exit_code_of(result.report)
-    found = fail_on is not None and any(alert.level >= fail_on for alert in result.alerts)
+def exit_code(result: Result, fail_on: Level | None, report: RunReport | None = None) -> int:
+    """As `exit_code_of` (``report``: with what failed after the run); else 1 where an alert at or above ``fail_on`` was found, shown or not."""
+    code = exit_code_of(report or result.report)
+    found = fail_on is not None and result.highest is not None and result.highest >= fail_on
     if found and fail_on is not None:
         sys.stderr.write(f"found alerts at or above {fail_on.word}\n")
     return code or int(found)
@@ -127,9 +130,17 @@ def _counted(reasons: Counter[str], one: str, many: str) -> list[str]:
     return lines
 
 
+def with_failure(report: RunReport, failure: str) -> RunReport:
+    """``report`` with one more thing that failed."""
+    return replace(report, failures=(*report.failures, failure))
+
+
 def _failures(report: RunReport) -> Iterable[str]:
     if report.failures:
-        yield f"failed    {len(report.failures):,}"
+        rules = sum(status.outcome == "failed" for status in report.rules)
+        counts = ((report.objects_failed, "object"), (report.rejected, "record"), (rules, "rule"))
+        parts = [f"{count:,} {word}{'s' if count != 1 else ''}" for count, word in counts if count]
+        yield "failed    " + (", ".join(parts) or "see below")
         yield from (f"  {line}" for line in report.failures[:SHOWN])
         if len(report.failures) > SHOWN:
             yield f"  … and {len(report.failures) - SHOWN:,} more (--summary FILE has all)"

@@ -52,7 +52,7 @@ def test_a_whole_record_is_the_text_itself() -> None:
 
 def test_no_records_and_no_paths_are_fine() -> None:
     assert shred(pl.Series([], dtype=pl.String), ["a.b", "$"]).shape == (0, 2)
-    assert shred_shapes(pl.Series(['{"a":1}']), []).shape.to_list() == ["[a]"]
+    assert shred_shapes(pl.Series(['{"a":1}', '{"b":1}', '{"a":2}']), []).shape.n_unique() == 2
 
 
 def test_a_python_literal_is_opened_and_nothing_is_run() -> None:
