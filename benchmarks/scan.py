@@ -51,7 +51,7 @@ def record(rng: random.Random, number: int, agents: list[str], addresses: list[s
     return {
         "eventVersion": "1.09",
         "userIdentity": {
-            "type": "AssumedRole" if who % 50 else "Root",
+            "type": "AssumedRole" if who % 500 else "Root",
             "principalId": f"AROAEXAMPLE{who % 400:09d}:session-{who}",
             "arn": arn,
             "accountId": "111122223333",

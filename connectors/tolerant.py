@@ -23,7 +23,8 @@ _NEXT = re.compile(rb",\s*+(?=\{)")
 _CLOSING = re.compile(rb"\s*+\]\s*+(?:\}\s*+)?\Z")
 _FOLLOWER = re.compile(rb"[ \t\r\x00]*+(?:,[ \t\r]*+)?(?:(?=[{\[\n\x1e])|\Z)")
 _BROKEN_LINE = re.compile(rb"[^\[:,]\r?\n\{")
-_AFTER_LIST = re.compile(rb"\]\s*+(?:[}\],\n]|\Z)")
+_AFTER_LIST = re.compile(rb"\]\s*+(?:[\],{\[]|\Z)")
+_AFTER_NAMED_LIST = re.compile(rb"\]\s*+(?:,|\}\s*+(?:[\],{\[]|\Z))")
 _TAIL = re.compile(rb"\s*+[},]")
 _TRIES = 200
 _NEAR = 1024 * 1024
@@ -118,11 +119,11 @@ class Tolerant:
         return True
 
     def _value_follows(self, start: int) -> bool:
-        """Whether a valid value or the end of the line stands at ``start``, so that a broken value does seem to end before it."""
+        """Whether a valid object with members or the end of the line stands at ``start``, so that a broken value does seem to end before it."""
         buffer = self._window.buffer
         if start >= len(buffer) or buffer[start] not in b"{[":
             return True
-        end = value_end(buffer, start)
+        end = value_end(buffer, start) if _FIRST_KEY.match(buffer, start) else None
         return end is not None and isinstance(check(buffer[start:end]), Valid)
 
     def _broken_value(self, out: Gathered, end: int | None) -> bool:
@@ -236,12 +237,11 @@ class Tolerant:
         """
         current, buffer, place = self._window.lists[-1], self._window.buffer, separator.end()
         if buffer[place : place + 1] == b"]":
-            return _AFTER_LIST.match(buffer, place) is not None
+            return (_AFTER_NAMED_LIST if current.named else _AFTER_LIST).match(buffer, place) is not None
         head = _FIRST_KEY.match(buffer, place)
         own = _FIRST_KEY.match(buffer, self._window.at)
-        if head is not None and b"," in separator[0] and (_key(head) in current.keys or (own is not None and own[1] == head[1])):
-            return True
-        return self._value_follows(place)
+        known = head is not None and (_key(head) in current.keys or (own is not None and own[1] == head[1]))
+        return known if b"," in separator[0] else known and self._value_follows(place)
 
     def _next_element(self, start: int, limit: int) -> tuple[int, int] | None:
         """Where the broken element seems to end and the next one to start, between ``start`` and ``limit``.

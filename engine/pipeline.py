@@ -278,7 +278,7 @@ class EventsRun:
     def report(self) -> RunReport:
         """The account of what was read so far."""
         empty = compile_program(load([]), {})
-        return build_report(self.totals, self.given.skips, self.given.rejects, empty, {}, Counter(), [], [], None)
+        return build_report(self.totals, self.given.skips, self.given.rejects, empty, load_mappings(), Counter(), [], [], None)
 
 
 def events(

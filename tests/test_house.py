@@ -149,10 +149,3 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
     bad = re.compile(rb"(?<![\w.])/(?:home|root|Users)/\w|index-url|extra-index-url|find-links")
     wrong = [str(path.relative_to(ROOT)) for path in files if path.name != "test_house.py" and path.is_file() and bad.search(path.read_bytes())]
     assert [name for name in wrong if not name.startswith("sample_logs/")] == []
-
-
-def test_docker_copies_only_what_exists() -> None:
-    text = (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
-    sources = [part for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.M) for part in line.split()[:-1] if not part.startswith("--")]
-    assert sources
-    assert [source for source in sources if not (ROOT / source).exists()] == []

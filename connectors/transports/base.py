@@ -38,6 +38,7 @@ class Object:
 
     ``uri`` is the place as its owner knows it, ``version`` changes when the content does, ``size`` is in bytes as stored (compressed).
     ``hint`` is the source that the path suggests and nothing more: the records decide. ``locator`` is what the transport itself needs to open it.
+    ``unfinished`` says why its bytes are not all there: they are read, and then it fails with that reason.
     """
 
     uri: str
@@ -46,6 +47,7 @@ class Object:
     hint: str | None = None
     locator: str = ""
     member: str | None = None
+    unfinished: str | None = None
 
 
 class Transport(Protocol):

@@ -11,7 +11,6 @@ import glob
 import io
 import os
 import re
-import shutil
 import stat
 import tempfile
 import zipfile
@@ -110,6 +109,8 @@ class FilesTransport:
             with open(obj.locator or obj.uri, "rb") as file:
                 if obj.member is None:
                     yield from self._plain(file, obj)
+                    if obj.unfinished is not None:
+                        raise TransportError(f"{obj.uri}: {obj.unfinished}")
                 else:
                     with zipfile.ZipFile(file) as archive, archive.open(obj.member) as inner:
                         yield from self._plain(cast(Peekable, inner), obj)
@@ -189,15 +190,22 @@ class FilesTransport:
                 yield Object(uri, info.compress_size, f"{version}-{info.CRC:08x}", hint(uri), path, info.filename)
 
     def _spooled(self) -> Object | Reject | Skip:
-        """Standard input as an object."""
+        """Standard input as an object. Ctrl-C ends it early, so that what came until then is looked at."""
         if self.stdin is None:
             return Reject(STDIN, "no standard input")
         handle, path = tempfile.mkstemp(prefix="crosswind-stdin-")
         atexit.register(_remove, path)
+        unfinished = None
         with os.fdopen(handle, "wb") as file:
-            shutil.copyfileobj(self.stdin, file, _MIB)
+            try:
+                while block := _arrived(self.stdin):
+                    file.write(block)
+            except KeyboardInterrupt:
+                unfinished = "interrupted before its end; what came until then was read"
             size = file.tell()
-        return Object(STDIN, size, str(size), None, path) if size else Skip(STDIN, "empty input")
+        if not size and unfinished is not None:
+            raise KeyboardInterrupt
+        return Object(STDIN, size, str(size), None, path, unfinished=unfinished) if size else Skip(STDIN, "empty input")
 
     # --- reading ---
 
@@ -299,6 +307,12 @@ def _left_out(path: str) -> str | None:
         if name in _JUNK or name.startswith("._"):
             return "written by the operating system or an editor"
     return next((reason for pattern, reason in _LEFT_OUT if pattern.search(path)), None)
+
+
+def _arrived(stream: BinaryIO) -> bytes:
+    """What stands ready to be read, at most a step of it, b"" at the end: waiting for a whole step would keep what came from being seen."""
+    read1 = getattr(stream, "read1", stream.read)
+    return cast(bytes, read1(_MIB))
 
 
 def _remove(path: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -12,6 +13,8 @@ from engine.cli.demo import demo
 from engine.cli.events import events
 from engine.cli.scan import scan
 from engine.cli.sources import sources
+from engine.documents.destination import silence
+from engine.documents.escaping import safe_text
 from engine.errors import CrosswindError, UsageError
 from engine.version import VERSION
 
@@ -61,7 +64,7 @@ def run() -> int:
         return USAGE if isinstance(error, UsageError) else FAILED
     except BrokenPipeError:
         return _closed_pipe()
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("crosswind: interrupted before there was a result\n")
         return FAILED
     except (typer.Exit, SystemExit) as stop:

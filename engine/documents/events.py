@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import polars as pl
 import pyarrow as pa
@@ -39,7 +39,7 @@ def write_events(
     show_content: bool = False,
     path: Path | None = None,
 ) -> None:
-    """Write events frames as ``ndjson``, ``csv``, ``table`` or ``parquet`` (to ``path``), redacted unless ``show_content``.
+    """Write events frames as ``ndjson``, ``csv``, ``table`` or ``parquet`` (``path`` is the file of ``stream``), redacted unless ``show_content``.
 
     ``columns``: only these, in this order. ``raw`` adds raw_data. Raises UsageError for Parquet without a file.
     """
@@ -54,7 +54,7 @@ def write_events(
     else:
         if path is None:
             raise UsageError("Parquet is no text: name a file with -o FILE")
-        _write_parquet(frames, path, _names(columns, raw), show_content)
+        _write_parquet(frames, stream.buffer, _names(columns, raw), show_content)
 
 
 def _names(columns: Sequence[str] | None, raw: bool) -> list[str]:
@@ -98,10 +98,10 @@ def _write_table(rows: Iterator[dict[str, Any]], stream: TextIO, names: Sequence
         console.print(f"… the first {TABLE_ROWS} events; --limit, --source and --from narrow it, --format ndjson shows all")
 
 
-def _write_parquet(frames: Iterable[pl.DataFrame], path: Path, names: Sequence[str], show_content: bool) -> None:
+def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO, names: Sequence[str], show_content: bool) -> None:
     schema = {name: COLUMNS[name].dtype for name in names}
     empty = pl.DataFrame(schema=schema).to_arrow()
-    with pq.ParquetWriter(path, empty.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(file, empty.schema, compression="zstd") as writer:
         for frame in frames:
             rows = list(_rows(frame, show_content)) if not show_content else frame.to_dicts()
             chosen = pl.DataFrame([{name: row.get(name) for name in names} for row in rows], schema=schema)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from engine import jsontext
@@ -88,10 +89,21 @@ _SAFE_KEYS = _words(
     """
 )
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:/@+-]{1,100}")
+_SHORTEST = 6
+"""No pattern matches fewer characters."""
+_SHORT = 256
 
 
 def redact_text(text: str) -> str:
     """``text`` with every credential in it replaced; identifiers, AWS key ids among them, stay."""
+    if len(text) < _SHORTEST:
+        return text
+    return _remembered(text) if len(text) <= _SHORT else _CREDENTIALS.sub(_replace, text)
+
+
+@lru_cache(maxsize=1 << 15)
+def _remembered(text: str) -> str:
+    """Short values repeat from alert to alert: regions, services, names."""
     return _CREDENTIALS.sub(_replace, text)
 
 

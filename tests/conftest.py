@@ -1,0 +1,49 @@
+"""What several tests share: one scan of the sample logs, and the command line run in this process."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.cli.app import run
+from engine.model import Level
+from engine.pipeline import ScanResult, Settings, scan
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "sample_logs"
+
+
+@pytest.fixture(scope="session")
+def sample_scan() -> ScanResult:
+    """A scan of sample_logs with the built-in rules, every alert shown."""
+    return scan([str(SAMPLE / "logs")], Settings(now=datetime(2026, 3, 4, tzinfo=UTC)), min_level=Level.INFORMATIONAL)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs ``crosswind`` with these arguments, standard input given as bytes."""
+
+    def call(*arguments: str | Path, stdin: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "argv", ["crosswind", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capsys.readouterr()
+        code = run()
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return call
