@@ -100,13 +100,18 @@ def _flatten(values: Values, limits: Limits, level: int = 0) -> _Flat:
     flat = _Flat(texts, np.arange(texts.len()), dict(values.reasons), set(values.repaired), list(values.problems))
     if not texts.len():
         return flat
+    opened = _open(texts, limits, level)
+    _apply_limits(flat, _without(texts, opened) if opened else texts, limits)
+    return _insert(flat, opened, limits, level) if opened else flat
+
+
+def _open(texts: pl.Series, limits: Limits, level: int) -> dict[int, Opened]:
     opened: dict[int, Opened] = {}
-    for row in suspects(texts).arg_true().to_list():
+    for row in suspects(texts):
         found = open_document(texts[row].encode(), limits) if level < _LEVELS else Opened([Refused(f"wrapped more than {_LEVELS} times")])
         if found is not None:
             opened[row] = found
-    _apply_limits(flat, _without(texts, opened) if opened else texts, limits)
-    return _insert(flat, opened, limits, level) if opened else flat
+    return opened
 
 
 def _without(texts: pl.Series, rows: Iterable[int]) -> pl.Series:
@@ -118,16 +123,21 @@ def _without(texts: pl.Series, rows: Iterable[int]) -> pl.Series:
 
 def _apply_limits(flat: _Flat, records: pl.Series, limits: Limits) -> None:
     """Refuse records that are too long or too deep. Few brackets prove that a text is not deep; only the others are walked."""
-    refused: dict[int, str] = {}
-    for row in (records.str.len_bytes() > limits.max_record_bytes).arg_true().to_list():
-        refused[row] = f"longer than {limits.max_record_bytes:,} bytes"
-    for row in (records.str.count_matches(r"[{\[]") > limits.max_depth).arg_true().to_list():
+    text = pl.col("raw_data")
+    looks = records.to_frame().select(text.str.len_bytes() > limits.max_record_bytes, deep=text.str.count_matches(r"[{\[]") > limits.max_depth)
+    refused = dict.fromkeys(_rows(looks["raw_data"]), f"longer than {limits.max_record_bytes:,} bytes")
+    for row in _rows(looks["deep"]):
         if row not in refused and depth_of(records[row].encode()) > limits.max_depth:
             refused[row] = f"nested deeper than {limits.max_depth} levels"
     if refused:
         flat.reasons.update(refused)
         flat.texts = _without(flat.texts, refused)
         flat.repaired.difference_update(refused)
+
+
+def _rows(mask: pl.Series) -> list[int]:
+    """Where ``mask`` is true."""
+    return mask.arg_true().to_list() if mask.any() else []
 
 
 def _insert(flat: _Flat, opened: dict[int, Opened], limits: Limits, level: int) -> _Flat:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +33,9 @@ FUTURE = timedelta(hours=1)
 
 NO_PARTS: AnyMapping[str, int] = MappingProxyType({})
 """No object of the frame continues an earlier one."""
+
+_BASE = frozenset(("x.uid", "time", "x.source", "x.object", "x.position", "x.flags", "raw_data"))
+"""Columns every events frame has."""
 
 NATIVE = "native."
 """Prefix of the columns that hold provider fields as cells."""
@@ -126,7 +130,7 @@ def columns_of(raw: pl.Series, mapping: Mapping, want: Want) -> pl.DataFrame:
 def _wanted_columns(want: Want, mapping: Mapping) -> tuple[str, ...]:
     if want.columns is None:
         return tuple(name for name in COLUMNS if name in mapping.columns and name != "time")
-    return tuple(name for name in dict.fromkeys(want.columns) if name not in ("time", "raw_data") and not name.startswith(NATIVE))
+    return tuple(name for name in dict.fromkeys(want.columns) if name not in _BASE)
 
 
 def _paths(mapping: Mapping | None, want: Want) -> list[str]:
@@ -160,8 +164,8 @@ def _owners(raw: pl.Series, shapes: pl.Series, mappings: AnyMapping[str, Mapping
         if any(_certain(way, keys) for way in mapping.recognise):
             owner[rows.to_numpy()] = names[first]
             continue
-        for row in rows.to_list():
-            found = recognise_record(_parse(raw[row]), candidates)
+        for row, text in zip(rows.to_list(), raw.gather(rows).to_list(), strict=True):
+            found = recognise_record(_parse(text), candidates)
             owner[row] = -1 if found is None else names[found]
     return owner
 
@@ -187,24 +191,24 @@ def recognise_record(record: Any, mappings: AnyMapping[str, Mapping]) -> str | N
     """The first source whose conditions the parsed record meets."""
     if not isinstance(record, dict):
         return None
-    for name, mapping in mappings.items():
-        if any(_matches(way, record, mapping) for way in mapping.recognise):
-            return name
-    return None
+    ways = [(name, way) for name, mapping in mappings.items() for way in mapping.recognise]
+    paths = dict.fromkeys(path for _, way in ways for path in _read(way))
+    embedded = dict.fromkeys(path for mapping in mappings.values() for path in mapping.embedded)
+    found = look_up(record, tuple(paths), tuple(embedded))
+    return next((name for name, way in ways if _matches(way, found)), None)
 
 
-def _matches(way: Recognition, record: dict[str, Any], mapping: Mapping) -> bool:
-    embedded = frozenset(tuple(part.lower() for part in split_path(path)) for path in mapping.embedded)
+@cache
+def _read(way: Recognition) -> tuple[str, ...]:
+    return (*way.has, *way.lacks, *(path for path, _ in way.equals), *(path for path, _ in way.matches))
 
-    def value(path: str) -> Any:
-        return look_up(record, split_path(path), embedded, None)
 
-    nothing = object()
+def _matches(way: Recognition, found: AnyMapping[str, Any]) -> bool:
     return (
-        all(look_up(record, split_path(path), embedded, nothing) is not nothing for path in way.has)
-        and all(look_up(record, split_path(path), embedded, nothing) is nothing for path in way.lacks)
-        and all((values.text(value(path)) or "").lower() in allowed for path, allowed in way.equals)
-        and all(re.search(pattern, values.text(value(path)) or "") is not None for path, pattern in way.matches)
+        all(path in found for path in way.has)
+        and not any(path in found for path in way.lacks)
+        and all((values.text(found.get(path)) or "").lower() in allowed for path, allowed in way.equals)
+        and all(re.search(pattern, values.text(found.get(path)) or "") is not None for path, pattern in way.matches)
     )
 
 
@@ -246,9 +250,7 @@ def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, wan
 
 
 def _time_reason(rule: ColumnRule, mapping: Mapping, text: str) -> str:
-    record = _parse(text)
-    for path in rule.paths:
-        found = look_up(record, split_path(path), default=None)
+    for path, found in look_up(_parse(text), rule.paths).items():
         if not values.is_empty(found):
             return f"{mapping.source}: {path} is not a time: {str(found)[:60]!r}"
     return f"{mapping.source}: no event time ({' or '.join(rule.paths[:3])})"

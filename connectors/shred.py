@@ -65,14 +65,14 @@ def shred_shapes(raw: pl.Series, paths: Sequence[str], embedded: Sequence[str] =
 class _Wanted:
     """What one call asks of DuckDB, and what shapes have to be checked for."""
 
-    __slots__ = ("embedded", "parents", "paths", "queries", "segments")
+    __slots__ = ("embedded", "opened", "parents", "paths", "queries", "segments")
 
     def __init__(self, paths: tuple[str, ...], embedded: tuple[str, ...]) -> None:
         self.paths = paths
-        self.segments: tuple[Segments, ...] = tuple(split_path(path) for path in paths)
-        self.embedded = frozenset(tuple(part.lower() for part in split_path(path)) for path in embedded)
+        self.segments, self.embedded = _parsed(paths, embedded)
         prefixes = {segments[:depth] for segments in self.segments for depth in range(1, len(segments))}
         self.parents: tuple[Segments, ...] = ((), *sorted(prefixes))
+        self.opened = frozenset(parent for parent in prefixes if tuple(part.lower() for part in parent) in self.embedded)
         self.queries = [_json_path(segments) for segments in self.segments] + [_json_path(parent) + "[0]" for parent in self.parents[1:]]
 
 
@@ -136,9 +136,14 @@ def _odd_rows(raw: pl.Series, found: _Extracted, wanted: _Wanted) -> np.ndarray[
     odd: np.ndarray[Any, np.dtype[np.bool_]] = found.failed | found.shape.is_null().to_numpy()
     shapes = found.shape.to_frame().with_row_index("row").group_by("shape").agg(pl.col("row"))
     examples = _query(raw.gather(shapes["row"].list.first()), f"{_keys(wanted)} as k").column("k").to_pylist()
+    doubtful: list[pl.Series] = []
     for rows, keys in zip(shapes["row"], examples, strict=True):
         if _odd_shape(keys, wanted):
             odd[rows.to_numpy()] = True
+        elif _maybe_embedded(keys, wanted):
+            doubtful.append(rows)
+    if doubtful:
+        odd[_embedded_rows(raw, pl.concat(doubtful), wanted)] = True
     for index in range(len(wanted.paths), width):
         odd |= found.flat.gather_every(width, index).is_not_null().to_numpy()
     if width:
@@ -151,9 +156,6 @@ def _odd_shape(keys: list[list[str] | None] | None, wanted: _Wanted) -> bool:
         return True
     by_parent = dict(zip(wanted.parents, keys, strict=True))
     folded = {parent: [key.lower() for key in names or ()] for parent, names in by_parent.items()}
-    for parent in wanted.parents[1:]:
-        if by_parent[parent] == [] and tuple(part.lower() for part in parent) in wanted.embedded:
-            return True
     for segments in wanted.segments:
         for depth in range(len(segments)):
             parent = segments[:depth]
@@ -165,6 +167,19 @@ def _odd_shape(keys: list[list[str] | None] | None, wanted: _Wanted) -> bool:
             if same > 1 or (same == 1 and name not in names) or (depth + 1 < len(segments) and rest in folded[parent]) or '"' in name:
                 return True
     return False
+
+
+def _maybe_embedded(keys: list[list[str] | None] | None, wanted: _Wanted) -> bool:
+    """Whether an object that may be written as a string shows no keys: it is empty, null, or such a string."""
+    return any(names == [] and parent in wanted.opened for parent, names in zip(wanted.parents, keys or (), strict=True))
+
+
+def _embedded_rows(raw: pl.Series, rows: pl.Series, wanted: _Wanted) -> np.ndarray[Any, Any]:
+    """Those of ``rows`` in which an object is written as a string."""
+    paths = _literals([_json_path(parent) for parent in wanted.parents if parent in wanted.opened])
+    table = _query(raw.gather(rows), f"list_contains(try(json_type(raw_data, [{paths}])), 'VARCHAR') as found")
+    found: np.ndarray[Any, Any] = rows.to_numpy()[table.column("found").to_numpy().astype(bool)]
+    return found
 
 
 def _odd_numbers(flat: pl.Series, width: int, used: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -197,11 +212,11 @@ def exact_cells(text: str, paths: Sequence[Segments], embedded: frozenset[Segmen
     reader = _reader(tuple(paths), embedded)
     try:
         values = reader.values(orjson.loads(text))
+        if not any(_has_float(value) for value in values):
+            return [None if value is _MISSING else orjson.dumps(value).decode() for value in values]
     except orjson.JSONDecodeError:
-        values = reader.values(jsontext.parse(text))
-    if any(_has_float(value) for value in values):
-        values = reader.values(jsontext.parse(text))
-    return [None if value is _MISSING else jsontext.dump(value) for value in values]
+        pass
+    return [None if value is _MISSING else jsontext.dump(value) for value in reader.values(jsontext.parse(text))]
 
 
 def _has_float(value: Any) -> bool:
@@ -212,10 +227,15 @@ def _has_float(value: Any) -> bool:
     return isinstance(value, float)
 
 
-def look_up(value: Any, segments: Segments, embedded: frozenset[Segments] = frozenset(), default: Any = _MISSING) -> Any:
-    """The value at ``segments`` below a parsed record; lists of objects fan out into a list of what was found; ``default`` where there is nothing."""
-    found = _reader((segments,), embedded).values(value)[0]
-    return default if found is _MISSING else found
+def look_up(value: Any, paths: Sequence[str], embedded: Sequence[str] = ()) -> dict[str, Any]:
+    """The values at ``paths`` of a parsed record, without those that are missing; lists of objects fan out into a list of what was found."""
+    found = _reader(*_parsed(tuple(paths), tuple(embedded))).values(value)
+    return {path: item for path, item in zip(paths, found, strict=True) if item is not _MISSING}
+
+
+@lru_cache(maxsize=512)
+def _parsed(paths: tuple[str, ...], embedded: tuple[str, ...]) -> tuple[tuple[Segments, ...], frozenset[Segments]]:
+    return tuple(split_path(path) for path in paths), frozenset(tuple(part.lower() for part in split_path(path)) for path in embedded)
 
 
 class _Node:

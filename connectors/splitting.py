@@ -24,6 +24,21 @@ _raws = msgspec.json.Decoder(msgspec.Raw)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+_MAY_BE_JSON = re.compile(rb'(?:\A|[\n\r\x00\xbf])[\s,]*+[{\["]')
+_ENOUGH = 64 * 1024
+_MAGIC = (
+    (b"PAR1", "a Parquet file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ORC", "an ORC file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"ElfFile", "a Windows event log"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"%PDF", "a PDF file"),
+)
+
+
 class _Records(msgspec.Struct):
     values: list[msgspec.Raw] = msgspec.field(name="Records")
 
@@ -64,11 +79,25 @@ class Splitter:
 
     def __iter__(self) -> Iterator[Values]:
         while self._window.fill():
+            if self._window.opening and (reason := self._no_json()) is not None:
+                gathered = Gathered()
+                gathered.problem(reason)
+                yield gathered.done()
+                return
             yield (self._fast_way() if self._fast else None) or self._tolerant.values()
         if self._window.lists:
             gathered = Gathered()
             gathered.problem("cut off inside its list of records")
             yield gathered.done()
+
+    def _no_json(self) -> str | None:
+        """Why an object holds nothing for us at all, judged by its first bytes. One line that may be JSON is enough to go on."""
+        start = self._window.buffer[:_ENOUGH]
+        if kind := next((kind for magic, kind in _MAGIC if start.startswith(magic)), None):
+            return f"{kind}: cannot be read"
+        if (len(start) < _ENOUGH and not self._window.ended) or not start.strip() or _MAY_BE_JSON.search(start):
+            return None
+        return "neither JSON nor lines of JSON: cannot be read"
 
     def _fast_way(self) -> Values | None:
         window = self._window

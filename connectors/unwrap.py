@@ -34,8 +34,12 @@ _PAGE = ("value", "@odata.context", "@odata.nextLink", "@odata.count", "@odata.d
 _PUSH = ("message", "subscription", "deliveryAttempt", "ackId")
 _OTLP = ("resource", "scopeSpans", "scopeLogs", "schemaUrl")
 
-# The first member of a document decides cheaply: in a closed wrapping it is one of the wrapping's own. Members that records have as well need
-# a second look at the text.
+# The first member of a document decides cheaply. Some only records have: no wrapping has a member of that name, and CloudEvents extensions, which are
+# free, have lower case names. Some only wrappings have. The rest need a second look at the text.
+_RECORD_FIRST = (
+    *("eventVersion", "additionalEventData", "awsRegion", "requestParameters", "errorCode", "userIdentity", "protoPayload", "insertId", "logName"),
+    *("jsonPayload", "textPayload", "receiveTimestamp", "schemaType", "TenantId", "TimeGenerated", "CreationTime"),
+)
 _SURE = (
     *("Records", "records", "value", "logEvents", "awslogs", "detail-type", "specversion", "Events", "events", "receivedMessages", "CloudTrailEvent"),
     *("resourceSpans", "resourceLogs", "scopeSpans", "scopeLogs", "data", "message", "subscription", "deliveryAttempt", "ackId", "messageType"),
@@ -48,6 +52,8 @@ _FIRST_SHARED = (
     + "|".join(sorted({*_EVENT_GRID, *_LOG_EVENT, *_LOOKUP, *_SUBSCRIPTION, *_OTLP, "digestStartTime", "digestEndTime", "requestId"}))
     + r')"\s*:'
 )
+_FIRST_RECORD = r'^\s*\{\s*"(?:' + "|".join(_RECORD_FIRST) + r')"\s*:'
+_START = re.compile(r'\{"(\w+)":')
 _SHARED = r'"(?:data|message|CloudTrailEvent|logEvents|scopeSpans|scopeLogs|logFiles|value|[Ee]vents)"\s*:'
 _ANYWHERE = ('ecords"', '"detail-type"', '"specversion"')
 
@@ -74,16 +80,21 @@ class _Found:
     repaired: bool = False
 
 
-def suspects(texts: pl.Series) -> pl.Series:
-    """Which of the JSON ``texts`` may be something other than a record: Boolean, false where the text is null."""
-    sure = pl.col("t").str.contains(_FIRST_SURE)
-    anywhere = pl.any_horizontal(pl.col("t").str.contains(word, literal=True) for word in _ANYWHERE)
-    frame = texts.alias("t").to_frame().select(sure | anywhere, shared=pl.col("t").str.contains(_FIRST_SHARED))
-    mask = frame["t"].fill_null(False)
-    rows = (frame["shared"].fill_null(False) & ~mask).arg_true()
-    if len(rows):
-        mask = mask.scatter(rows, texts.gather(rows).str.contains(_SHARED))
-    return mask
+def suspects(texts: pl.Series) -> list[int]:
+    """Rows of the JSON ``texts`` that may be something other than a record, in order. Rows that are null are none."""
+    rows = pl.DataFrame({"text": texts}).with_row_index("row")
+    text = pl.col("text")
+    start = _START.match(texts[0] or "")
+    if start is not None and start[1] in _RECORD_FIRST:
+        rows = rows.filter(~text.str.starts_with(start[0]))
+    rows = rows.filter(text.is_not_null() & ~text.str.contains(_FIRST_RECORD)) if rows.height else rows
+    if not rows.height:
+        return []
+    anywhere = pl.any_horizontal(text.str.contains(word, literal=True) for word in _ANYWHERE)
+    rows = rows.with_columns(sure=text.str.contains(_FIRST_SURE) | anywhere, shared=text.str.contains(_FIRST_SHARED))
+    sure = rows.filter("sure")["row"].to_list()
+    unsure = rows.filter(~pl.col("sure") & pl.col("shared"))
+    return sorted(sure + unsure.filter(text.str.contains(_SHARED))["row"].to_list()) if unsure.height else sure
 
 
 def open_document(text: Buffer, limits: Limits) -> Opened | None:

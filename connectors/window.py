@@ -71,7 +71,8 @@ class Gathered:
 
 
 class Window:
-    """The bytes at hand. ``buffer[at:]`` is unread; ``lists`` are the lists around it, outermost first; ``lines``: values have stood one a line.
+    """The bytes at hand. ``buffer[at:]`` is unread; ``lists`` are the lists around it, outermost first; ``lines``: values have stood one a line,
+    ``opening``: these are the first bytes of the object.
 
     ``decompressed`` counts the bytes read so far; ``error`` is what ended the blocks too early.
     """
@@ -82,6 +83,7 @@ class Window:
         self.ended = False
         self.lists: list[OpenList] = []
         self.lines = False
+        self.opening = True
         self.decompressed = 0
         self.error: InputError | None = None
         self._blocks = iter(blocks)
@@ -90,19 +92,18 @@ class Window:
         self._longest = max(limits.chunk_bytes, limits.max_record_bytes)
         self._need = self._chunk
         self._filled_at = -1
-        self._started = False
 
     def fill(self) -> bool:
         """Move on: to a chunk of bytes, or to twice as many as before where those were not enough to take a value. False when nothing is left."""
         held = len(self.buffer) - self.at
-        self._need = self._chunk if self.at != self._filled_at else 2 * held
+        self._need = self._chunk if not held or self.at != self._filled_at else 2 * held
         parts = [self.buffer[self.at :]] if held else []
         while held < self._need and (block := self._block()):
             parts.append(block)
             held += len(block)
         self.buffer = parts[0] if len(parts) == 1 else b"".join(parts)
-        self.at = len(_BOM) if not self._started and self.buffer.startswith(_BOM) else 0
-        self._started = True
+        self.opening = self._filled_at < 0
+        self.at = len(_BOM) if self.opening and self.buffer.startswith(_BOM) else 0
         self._filled_at = self.at
         return self.at < len(self.buffer)
 

@@ -7,7 +7,9 @@ text, the last of several equal keys counts, and object order is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -56,6 +58,44 @@ def loads(cell: str) -> Any:
         return orjson.loads(cell)
     except orjson.JSONDecodeError:
         return json.loads(cell, strict=False)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def encode(value: Any) -> str:
+    """JSON text of any Python value. What JSON lacks becomes its nearest kin: moments RFC 3339 text, sets lists, numbers that are none null, lone
+    surrogates U+FFFD, bytes their text, anything else its ``str``.
+    """
+    try:
+        return orjson.dumps(value, default=_kin, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _kin(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    return value.decode("utf-8", "replace") if isinstance(value, (bytes, bytearray)) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """``value`` for the slow encoder: integers of any size stay, everything else is as the fast one has it."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_plain(key) if isinstance(key, str) else encode(key).strip('"'): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (Mapping, set, frozenset)):
+        return _plain(_kin(value))
+    return orjson.loads(orjson.dumps(value, default=_kin))
 
 
 def leaves(value: Any) -> Iterator[Any]:

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import orjson
 import polars as pl
 
 from connectors.batches import Batch, Input, list_input
 from connectors.normalize import NATIVE, Want, columns_of, normalize, understand
+from connectors.shred import look_up
 from connectors.sources import load_mappings
 from connectors.transports.base import Limits
-from engine import bundled
+from engine import bundled, jsontext
 from engine.correlate import evidence
 from engine.correlate.alerts import alerts as make_alerts
 from engine.correlate.episodes import keep_first_raw
@@ -35,7 +35,7 @@ from engine.model import Alert, Evaluation, Level, Reject, RunReport, Skip
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.interrupts import heeded, until
-from engine.schema import COLUMNS, Mapping
+from engine.schema import COLUMNS, Mapping, split_path
 from engine.sigma.fields import OPEN
 from engine.sigma.load import RuleSet, load
 from engine.sigma.tree import Rule
@@ -256,9 +256,9 @@ def _listed(frame: pl.DataFrame, paths: Sequence[str], name: str) -> pl.Series:
     for cells in zip(*(frame[NATIVE + path].to_list() for path in paths), strict=True):
         texts: list[str] = []
         for cell in cells:
-            value = None if cell is None else orjson.loads(cell)
+            value = None if cell is None else jsontext.loads(cell)
             items = value if isinstance(value, list) else [value]
-            texts.extend(item if isinstance(item, str) else orjson.dumps(item).decode() for item in items if item is not None)
+            texts.extend(item if isinstance(item, str) else jsontext.encode(item) for item in items if item is not None)
         made.append(texts or None)
     return pl.Series(name, made, dtype=pl.List(pl.String))
 
@@ -299,7 +299,7 @@ def events(
 def _event_frames(
     given: Input, settings: Settings, mappings: AnyMapping[str, Mapping], columns: Sequence[str] | None, limit: int | None, totals: Totals
 ) -> Iterator[pl.DataFrame]:
-    want = Want(None if columns is None else tuple(columns))
+    want = Want(None if columns is None else tuple(name for name in dict.fromkeys(columns) if name not in _BASE))
     wants = dict.fromkeys(mappings, want)
     lost = _losers(given, settings, mappings, totals) if limit is None else None
     if totals.interrupted:
@@ -396,15 +396,16 @@ def evaluate(
 def _distinct(events: Iterable[AnyMapping[str, Any]], uid_field: str | None) -> tuple[list[int], list[str]]:
     indexes: list[int] = []
     raw: list[str] = []
-    seen: set[Any] = set()
+    seen: set[str | tuple[str]] = set()
     for index, event in enumerate(events):
-        uid = event.get(uid_field) if uid_field is not None else None
+        uid = None if uid_field is None else event[uid_field] if uid_field in event else look_up(event, split_path(uid_field), default=None)
         if uid is not None:
-            if uid in seen:
+            key = uid if isinstance(uid, str) else (jsontext.encode(uid),)
+            if key in seen:
                 continue
-            seen.add(uid)
+            seen.add(key)
         indexes.append(index)
-        raw.append(orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
+        raw.append(jsontext.encode(event))
     return indexes, raw
 
 
@@ -429,7 +430,7 @@ def check_rule_tests(rules: Sequence[Rule]) -> list[RuleTest]:
     """Run the tests every rule carries (``tests``: name, match, event, optional source), through recognition, normalisation and detection."""
     mappings = load_mappings()
     cases = [(rule, case) for rule in rules for case in rule_tests(rule)]
-    raw = [orjson.dumps(case.get("event") or {}, default=str).decode() for _, case in cases]
+    raw = [jsontext.encode(case.get("event") or {}) for _, case in cases]
     records = pl.DataFrame({"raw_data": raw}, schema={"raw_data": pl.String}).with_row_index("position")
     records = records.select("raw_data", pl.col("position").cast(pl.Int64), object=pl.lit("tests"), repaired=pl.lit(False))
     program = compile_program(RuleSet(tuple(rules), ()), mappings)

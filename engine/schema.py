@@ -212,9 +212,11 @@ class Mapping:
     """How late records of this source usually arrive."""
 
     def runs(self, product: str | None, service: str | None, category: str | None) -> bool:
-        """Whether a rule with this logsource runs on native fields of this source."""
+        """Whether a rule with this logsource runs on native fields of this source: no part differs, and at least one is named on both sides."""
+        asked = (product, service, category)
         return any(
-            all(theirs is None or ours is None or theirs == ours.lower() for theirs, ours in zip((product, service, category), triple, strict=True))
+            all(theirs is None or ours is None or theirs == ours.lower() for theirs, ours in zip(asked, triple, strict=True))
+            and (any(theirs is not None and ours is not None for theirs, ours in zip(asked, triple, strict=True)) or triple == (None, None, None))
             for triple in self.logsources
         )
 

@@ -124,7 +124,9 @@ def build_report(
     levels = Counter(alert.level for alert in shown)
     failures = [f"{reject.object}: {reject.reason}" for reject in failed]
     failures += [str(error) for error in program.ruleset.errors]
-    failures += [f"{status.path or 'given'}: rule {status.title!r}: {status.reason}" for status in statuses if status.outcome == "failed" and status.uid]
+    failures += [
+        f"{status.path or 'given'}: rule {status.title!r}: {status.reason}" for status in statuses if status.outcome == "failed" and status.uid
+    ]
     failures += _record_failures(totals)
     if totals.interrupted:
         failures.append(f"interrupted: {totals.objects - totals.objects_done} of {totals.objects} objects were not read to the end")

@@ -137,6 +137,14 @@ def test_lines_that_are_no_json_are_refused_one_by_one() -> None:
     assert [position for position, _ in rejects] == [1, 2, 3, 4, 6]
 
 
+@pytest.mark.parametrize("data", [b"PAR1\x00{}PAR1", b"a,b,c\n1,2,3\n" * 20_000, b"BZh91AY", bytes(range(1, 9)) * 9000, b"plain text"])
+def test_an_object_that_is_no_json_is_refused_once(data: bytes) -> None:
+    out, rejects, _ = outcome(data, Limits())
+    assert out == []
+    assert [position for position, _ in rejects] == [None]
+    assert "cannot be read" in rejects[0][1]
+
+
 def test_a_record_larger_than_memory_allows_is_refused_alone() -> None:
     def blocks() -> Iterator[bytes]:
         yield b'[{"a":1},{"a":"'

@@ -13,6 +13,8 @@ import pytest
 
 from connectors.normalize import Want, understand
 from connectors.sources import load_mappings
+from engine.model import Level
+from engine.pipeline import ScanResult
 from engine.simulate import Truth, simulate, truth
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,3 +76,47 @@ def test_normalised_sample_holds_every_event_of_the_story(expected: Truth) -> No
     source_of = {uid: mapping.source for mapping, part in understood.parts for uid in part.events["x.uid"]}
     for uid, step in expected.events.items():
         assert source_of.get(uid) == expected.steps[step - 1].source, uid
+
+
+# --- what a scan of them finds --------------------------------------------------------------------------------------------------------------
+
+
+def test_every_step_is_caught_by_the_rules_named_for_it(sample_scan: ScanResult) -> None:
+    document = orjson.loads((SAMPLE / truth.NAME).read_bytes())
+    steps = {uid: str(step["step"]) for step in document["story"] for uid in step["event_uids"]}
+    found: dict[str, set[str]] = {str(step["step"]): set() for step in document["story"]}
+    for alert in sample_scan.alerts:
+        for uid in alert.event_uids:
+            if uid in steps:
+                found[steps[uid]].add(alert.rule.title)
+    assert {step: sorted(titles) for step, titles in found.items()} == document["rules"]
+
+
+def test_most_steps_are_caught_one_by_one(expected: Truth) -> None:
+    rules = orjson.loads((SAMPLE / truth.NAME).read_bytes())["rules"]
+    assert sum(bool(titles) for titles in rules.values()) >= 23
+    assert len(rules) == len(expected.steps)
+
+
+def test_ordinary_life_raises_nothing_above_low(sample_scan: ScanResult, expected: Truth) -> None:
+    others = [alert for alert in sample_scan.alerts if not expected.events.keys() & set(alert.event_uids)]
+    assert [(alert.level.word, alert.rule.title) for alert in others if alert.level > Level.LOW] == []
+    mixed = [alert for alert in sample_scan.alerts if expected.events.keys() & set(alert.event_uids) and set(alert.event_uids) - expected.events.keys()]
+    assert [(alert.rule.title, alert.count) for alert in mixed if alert.level > Level.LOW] == []
+
+
+def test_the_account_of_the_sample_adds_up(sample_scan: ScanResult, expected: Truth) -> None:
+    report = sample_scan.report
+    assert report.records == report.events + report.duplicates == sum(expected.records.values())
+    assert (report.conflicts, report.skipped, report.rejected, report.failures) == (0, 0, 0, ())
+    assert report.duplicates > 0
+    events = {source.source: source.events for source in report.sources}
+    assert {name: count for name, count in expected.records.items() if name != "aws.cloudtrail"}.items() <= events.items()
+    assert events["aws.cloudtrail"] == expected.records["aws.cloudtrail"] - report.duplicates
+
+
+def test_documented_skips_of_the_sample_are_named(sample_scan: ScanResult) -> None:
+    assert Counter(skip.reason for skip in sample_scan.report.skips) == {
+        "CloudTrail digest file, holds no events": 2,
+        "body of a Bedrock call that its log record points to": 1,
+    }

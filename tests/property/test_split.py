@@ -109,7 +109,7 @@ BREAK: list[Callable[[str], str]] = [
     lambda text: text[: len(text) // 2],
 ]
 plain = st.dictionaries(
-    st.text("abc", min_size=1, max_size=3), st.one_of(st.integers(), st.text("xyz {[]}", max_size=9), st.lists(st.integers())), max_size=5
+    st.text("abc", min_size=1, max_size=3), st.one_of(st.integers(), st.text("xyz {[,", max_size=9), st.lists(st.integers())), max_size=5
 )
 
 

@@ -1,0 +1,460 @@
+"""The whole command on every kind of bad input: a clear answer, the right exit code, and all that is good is still found."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import batches
+from connectors.transports.base import Limits
+from engine.errors import UsageError
+from engine.pipeline import Progress, ScanResult, Settings, scan
+from engine.report.summary import as_json, exit_code_of
+from tests.logs import ALERT, adds_up, command, delivered, event, lines, started, titles
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def quiet(number: int, **changes: Any) -> dict[str, Any]:
+    """An event that raises no alert."""
+    return event(number, "DescribeTrails", **changes)
+
+
+def pack_of_lines() -> bytes:
+    noise = random.Random(1)
+    return gzip.compress(lines(*(quiet(1000 + n, requestParameters={"x": noise.randbytes(40).hex()}) for n in range(300))))
+
+
+def corrupted(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes(byte ^ 0xFF for byte in data[middle : middle + 9]) + data[middle + 9 :]
+
+
+def bad_objects() -> Iterator[tuple[str, bytes]]:
+    packed = pack_of_lines()
+    yield "truncated.json.gz", packed[: len(packed) // 2]
+    yield "corrupt.json.gz", corrupted(packed)
+    yield "utf8.json", delivered(quiet(1, userAgent="AGENT")).replace(b"AGENT", b"\xff\xfe")
+    yield "nul.json", lines(quiet(2)) + b"\0\0\0\0\n" + lines(quiet(3))
+    yield "cut.json", delivered(quiet(4), quiet(5))[:-200]
+    yield "long.json", delivered(quiet(6), quiet(7, userAgent="x" * 50_000_000), quiet(8))
+    deep = b"[" * 100_000 + b"]" * 100_000
+    yield "deep.json", delivered(quiet(9), quiet(10, userAgent="DEEP"), quiet(11)).replace(b'"DEEP"', deep)
+    yield "empty.json", b""
+    yield "blank.json", b"\n \n"
+    yield "none.json", b'{"Records":[]}'
+    yield "picture.png", b"\x89PNG\r\n\x1a\n" + random.Random(2).randbytes(20_000)
+    yield "README.md", b"# Logs\n\n[section]\n{not json}\n- see [here](x)\n" * 20
+    yield "list.tsv", b"name\tsize\n" + b"a\t1\n" * 2000
+    yield "error.json", b"<?xml version='1.0'?>\n<Error>AccessDenied</Error>\n"
+    yield "zeros.json", b"\0" * 5000
+    yield "mixed.txt", b"exported by hand\n" + lines(quiet(12)) + b"the end\n"
+    yield "foreign.json", b'{"hello":"world"}\n{"hello":"moon"}\n'
+    yield (
+        "notime.json",
+        delivered(quiet(13, eventTime="yesterday"), quiet(14, eventTime=...), quiet(15, eventTime=None), quiet(16, eventTime={"a": 1})),
+    )
+    yield "future.json", delivered(quiet(17, eventTime="2999-01-01T00:00:00Z"))
+    yield "twice.json", lines(quiet(18))[:-2] + b',"eventName":"ListTrails"}\n'
+    yield "integers.json", lines(quiet(19, requestParameters={"n": 123456789012345678901234567890, "m": -(2**63) - 1}))
+    yield "again.json", lines(quiet(2), quiet(3, userAgent="another"))
+
+
+@dataclass
+class Run:
+    """A finished run over a folder with one of each bad object and one good one."""
+
+    folder: Path
+    code: int
+    errors: str
+    alerts: list[str]
+    report: dict[str, Any]
+
+    def rejects(self, name: str) -> list[tuple[int | None, str]]:
+        return [(item["position"], item["reason"]) for item in self.report["rejects"] if item["object"] == str(self.folder / name)]
+
+    def skips(self, name: str) -> list[tuple[int, str]]:
+        return [(item["count"], item["reason"]) for item in self.report["skips"] if item["object"] == str(self.folder / name)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("bad") / "logs"
+    folder.mkdir()
+    for name, data in bad_objects():
+        (folder / name).write_bytes(data)
+    (folder / "good.json").write_bytes(delivered(event()))
+    (folder / "dangling.json").symlink_to(folder / "nowhere.json")
+    (folder / "loop").symlink_to(folder)
+    summary = folder.parent / "summary.json"
+    done = command("scan", folder, folder / "missing", folder / "none*.ndjson", "--fail-on", "high", "--summary", summary)
+    return Run(folder, done.returncode, done.stderr.decode(), titles(done.stdout), json.loads(summary.read_text()))
+
+
+def test_what_is_good_is_found_beside_all_that_is_bad(run: Run) -> None:
+    assert run.alerts == [ALERT]
+    assert "Traceback" not in run.errors
+
+
+def test_every_record_stands_in_one_place(run: Run) -> None:
+    assert adds_up(run.report)
+    assert (run.report["duplicates"], run.report["conflicts"]) == (1, 1)
+    whole = next(line for line in run.errors.splitlines() if line.startswith("records"))
+    assert whole.startswith(f"records   {run.report['records']:,} = {run.report['events']:,} events")
+    counts = (run.report["objects"], run.report["objects_skipped"], run.report["objects_failed"])
+    assert counts == (len(list(run.folder.iterdir())) + 2, 7, 7)
+
+
+def test_failure_outranks_what_was_found_and_both_are_stated(run: Run) -> None:
+    assert run.code == 3
+    assert "found alerts at or above high" in run.errors
+    assert "failed    7 objects, " in run.errors
+
+
+FAILED = {
+    "truncated.json.gz": "the file is cut off",
+    "corrupt.json.gz": "corrupt",
+    "error.json": "promises a log",
+    "zeros.json": "promises a log",
+    "dangling.json": "link that leads nowhere",
+    "missing": "does not exist",
+    "none*.ndjson": "matches no file",
+}
+
+
+@pytest.mark.parametrize("name", FAILED)
+def test_an_object_that_cannot_be_read_is_named(run: Run, name: str) -> None:
+    reasons = [reason for position, reason in run.rejects(name) if position is None]
+    assert len(reasons) == 1
+    assert FAILED[name] in reasons[0]
+    assert f"{run.folder / name}: {reasons[0]}" in run.report["failures"]
+
+
+REJECTED = {
+    "nul.json": [(1, "NUL bytes")],
+    "cut.json": [(1, "cut off in the middle")],
+    "long.json": [(1, "longer than")],
+    "deep.json": [(1, "nested")],
+    "mixed.txt": [(0, "not JSON"), (2, "not JSON")],
+    "notime.json": [(0, "eventTime is not a time: 'yesterday'"), (1, "no event time"), (2, "no event time"), (3, "eventTime is not a time")],
+}
+
+
+@pytest.mark.parametrize("name", REJECTED)
+def test_a_record_that_cannot_be_read_is_refused_alone(run: Run, name: str) -> None:
+    found = run.rejects(name)
+    assert [position for position, _ in found] == [position for position, _ in REJECTED[name]]
+    assert all(part in reason for (_, reason), (_, part) in zip(found, REJECTED[name], strict=True))
+
+
+SKIPPED = {
+    "empty.json": (1, "empty file"),
+    "blank.json": (1, "holds no records"),
+    "none.json": (1, "holds no records"),
+    "picture.png": (1, "not JSON: no log crosswind knows"),
+    "README.md": (1, "not JSON: no log crosswind knows"),
+    "list.tsv": (1, "not JSON: no log crosswind knows"),
+    "foreign.json": (2, "no known source has records like this"),
+    "loop": (1, "link to a folder above it"),
+}
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+def test_what_is_no_log_is_skipped_with_one_reason(run: Run, name: str) -> None:
+    assert run.rejects(name) == []
+    ((count, reason),) = run.skips(name)
+    assert (count, reason[: len(SKIPPED[name][1])]) == SKIPPED[name]
+
+
+@pytest.mark.parametrize("name", ["utf8.json", "future.json", "twice.json", "integers.json", "good.json"])
+def test_what_is_only_odd_is_kept(run: Run, name: str) -> None:
+    assert (run.rejects(name), run.skips(name)) == ([], [])
+
+
+def test_odd_events_keep_their_values_and_are_flagged(tmp_path: Path) -> None:
+    kept = ("utf8.json", "future.json", "twice.json", "integers.json")
+    for name, data in bad_objects():
+        if name in kept:
+            (tmp_path / name).write_bytes(data)
+    done = command("events", tmp_path, "--columns", "x.object,x.flags,time,api.operation,http_request.user_agent,raw_data")
+    rows = {Path(row["x.object"]).name: row for row in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 0
+    assert set(rows) == set(kept)
+    assert rows["future.json"]["time"].startswith("2999-01-01")
+    assert "�" in rows["utf8.json"]["http_request.user_agent"]
+    assert all(rows[name]["x.flags"] for name in ("utf8.json", "future.json"))
+    assert rows["twice.json"]["api.operation"] == "ListTrails"
+    assert "123456789012345678901234567890" in rows["integers.json"]["raw_data"]
+
+
+# --- in this process: limits, vanished files, Ctrl-C ---
+
+
+def outcome(*paths: Path, limits: Limits | None = None, **options: Any) -> tuple[ScanResult, dict[str, Any]]:
+    result = scan([str(path) for path in paths], Settings(now=NOW, jobs=1, limits=limits or Limits()), **options)
+    return result, as_json(result.report)
+
+
+BOUNDS = {
+    "bomb": (gzip.compress(b" " * 3_000_000), Limits(ratio_free_bytes=100_000, block_bytes=50_000), "bomb"),
+    "size": (lines(*map(quiet, range(100))), Limits(max_object_bytes=20_000, block_bytes=1_000), "larger than 20,000 bytes"),
+}
+
+
+@pytest.mark.parametrize("kind", BOUNDS)
+def test_an_object_beyond_a_limit_fails_alone(tmp_path: Path, kind: str) -> None:
+    data, limits, reason = BOUNDS[kind]
+    (tmp_path / "a").write_bytes(data)
+    (tmp_path / "b").write_bytes(delivered(event(500)))
+    result, report = outcome(tmp_path, limits=limits)
+    assert [alert.rule.title for alert in result.alerts] == [ALERT]
+    assert adds_up(report)
+    assert (report["objects_failed"], exit_code_of(result.report)) == (1, 3)
+    assert reason in report["failures"][0]
+    assert report["failures"][0].startswith(f"{tmp_path / 'a'}: ")
+
+
+class Vanishing(io.BytesIO):
+    """Standard input that removes a file which was listed before it."""
+
+    def __init__(self, victim: Path) -> None:
+        super().__init__(delivered(event()))
+        self.victim = victim
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        self.victim.unlink(missing_ok=True)
+        return super().read1(-1 if size is None else size)
+
+
+def test_a_file_that_goes_away_after_it_was_listed_is_named(tmp_path: Path) -> None:
+    victim = tmp_path / "victim.json"
+    victim.write_bytes(delivered(quiet(1)))
+    result, report = outcome(victim, Path("-"), stdin=Vanishing(victim))
+    assert [alert.rule.title for alert in result.alerts] == [ALERT]
+    assert report["failures"] == [f"{victim}: cannot be read: No such file or directory"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything is readable for root")
+def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(delivered(quiet(1)))
+    (tmp_path / "a.json").chmod(0)
+    (tmp_path / "b.json").write_bytes(delivered(event()))
+    result, report = outcome(tmp_path)
+    assert [alert.rule.title for alert in result.alerts] == [ALERT]
+    assert report["failures"] == [f"{tmp_path / 'a.json'}: cannot be read: Permission denied"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupt_ends_the_run_with_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+    monkeypatch.setattr(batches, "STREAM_BYTES", 1)
+    for number in range(60):
+        (tmp_path / f"{number:03}.json").write_bytes(delivered(event(number, eventTime="2026-03-01T08:00:00Z")))
+
+    def press(moment: Progress) -> None:
+        if moment.objects == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    result = scan([str(tmp_path)], Settings(now=NOW, jobs=jobs), progress=press)
+    report = as_json(result.report)
+    assert [alert.rule.title for alert in result.alerts] == [ALERT]
+    assert adds_up(report)
+    assert 1 <= report["records"] < 60
+    assert result.alerts[0].count == report["events"]
+    assert report["interrupted"]
+    assert report["failures"] == [f"interrupted: {60 - report['records']} of 60 objects were not read to the end"]
+    assert exit_code_of(result.report) == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def wait_for(condition: Any) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+def test_an_interrupt_while_input_still_arrives_looks_at_what_came(tmp_path: Path) -> None:
+    process = started("scan", "-", env={"TMPDIR": str(tmp_path)})
+    assert process.stdin is not None
+    process.stdin.write(lines(event(), quiet(1)))
+    process.stdin.flush()
+    wait_for(lambda: any(path.name.startswith("crosswind-stdin-") for path in tmp_path.iterdir()))
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=30)
+    assert titles(out) == [ALERT]
+    assert process.returncode == 3
+    assert b"-: interrupted before its end; what came until then was read" in errors
+    assert b"Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("scan", "--format", "ndjson"), ("events",)])
+def test_a_reader_that_goes_away_is_no_defect(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "a.json").write_bytes(delivered(event(), *(quiet(n) for n in range(1, 2000))))
+    readable, writable = os.pipe()
+    os.close(readable)
+    process = started(*words, tmp_path, stdout=writable)
+    os.close(writable)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert b"went away before all of it was written" in errors
+    assert b"Traceback" not in errors
+    assert b"Exception ignored" not in errors
+
+
+# --- rules ---
+
+HEAD = "logsource: {product: aws, service: cloudtrail}\n"
+
+
+def rule(title: str, test: str = "eventName: StopLogging", condition: str = "a", head: str = HEAD, uid: str = "") -> str:
+    return f"title: {title}\n{f'id: {uid}' if uid else ''}\n{head}detection:\n  a:\n    {test}\n  condition: {condition}\n"
+
+
+UID = "11111111-2222-4333-8444-555555555555"
+BOMB = "".join(f"{key}: &{key} [{', '.join([f'*{below}' if below else 'x'] * 10)}]\n" for below, key in zip(["", *"abcdef"], "abcdefg", strict=True))
+RULES = {
+    "alias_bomb": (BOMB, "alias_bomb.yml:6: more than 200,000 values once aliases are expanded"),
+    "condition_name": (rule("R", condition="a and b"), "rule 'R': condition: no detection is named 'b'"),
+    "empty_detection": ("title: R\n" + HEAD, "rule 'R': no 'detection' section"),
+    "field": (rule("R", "eventNam: x"), "field.yml: rule 'R': field 'eventNam' does not exist in aws.cloudtrail; did you mean 'eventName'"),
+    "level": ("level: huge\n" + rule("R"), "level.yml:1: rule 'R': level 'huge' is none of"),
+    "look_around": (rule("R", "eventName|re: '(?=x)y'"), "look-around and back-references are not supported"),
+    "modifier": (rule("R", "eventName|shouts: x"), "modifier.yml:6: rule 'R': eventName|shouts: unknown modifier 'shouts'"),
+    "not_text": ("title: caf\udcff\n", "not_text.yml:1: not UTF-8"),
+    "placeholder": (rule("R", "eventName|expand: '%names%'"), "placeholder %names% has no value"),
+    "python_tag": (
+        'title: !!python/object/apply:os.system ["true"]\n' + HEAD,
+        "python_tag.yml:1: YAML tag 'tag:yaml.org,2002:python/object/apply:os.system'",
+    ),
+    "regex": (rule("R", "eventName|re: '('"), "regular expression '(' is not valid"),
+    "same_id": (rule("R", uid=UID), f"id {UID} already belongs to the document at "),
+    "yaml": ("title: R\ndetection: {a: [1\nfoo: }", "yaml.yml:3: not YAML"),
+}
+
+
+def test_a_wrong_rule_is_named_and_stops_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    for name, (text, _) in RULES.items():
+        (folder / f"{name}.yml").write_text(text, encoding="utf-8", errors="surrogateescape")
+    (folder / "good.yml").write_text(rule("Good", uid=UID))
+    (tmp_path / "a.json").write_bytes(delivered(event()))
+    done = command("scan", tmp_path / "a.json", "--rules", folder, "--no-builtin", "--summary", tmp_path / "summary")
+    report = json.loads((tmp_path / "summary").read_text())
+    assert titles(done.stdout) == ["Good"]
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stderr
+    for name, (_, message) in RULES.items():
+        matching = [line for line in report["failures"] if line.startswith(str(folder / f"{name}.yml"))]
+        assert len(matching) == 1, name
+        assert message in matching[0]
+    assert len(report["failures"]) == len(RULES)
+    outcomes = [status["outcome"] for status in report["rules"]]
+    assert (outcomes.count("ran"), outcomes.count("failed"), len(outcomes)) == (1, len(RULES), len(RULES) + 1)
+    assert f"1 ran, {len(RULES)} failed".encode() in done.stderr
+
+
+# --- the command line ---
+
+WRONG = {
+    "time": (["--from", "yesterday"], "not a time: 'yesterday'; write 2026-03-01"),
+    "zone": (["--to", "2026-03-01T08:00:00"], "not a time"),
+    "order": (["--from", "2026-03-02", "--to", "2026-03-01"], "is not before --to"),
+    "source": (["--source", "aws.cloudtrial"], "`crosswind sources` lists them"),
+    "level": (["--min-level", "loud"], "'loud' is not one of"),
+    "format": (["--format", "xml"], "'xml' is not one of"),
+    "jobs": (["--jobs", "0"], "--jobs"),
+    "rules": (["--rules", "no/such/rules"], "no/such/rules: no such rule file or directory"),
+    "output folder": (["-o", "no/such/folder/x"], "the folder no/such/folder does not exist; make it or choose another with -o"),
+    "output is folder": (["-o", "."], "it is a directory"),
+    "summary folder": (["--summary", "no/such/folder/x"], "choose another with --summary"),
+    "option": (["--wat"], "No such option"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_usage_is_said_before_any_work(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from engine.cli.app import run as main
+
+    options, message = WRONG[kind]
+    (tmp_path / "a.json").write_bytes(delivered(event()))
+    monkeypatch.setattr("sys.argv", ["crosswind", "scan", str(tmp_path), *options])
+    assert main() == 2
+    out, errors = capsys.readouterr()
+    assert out == ""
+    assert message in errors
+    assert "Traceback" not in errors
+
+
+def test_contradictory_settings_are_refused() -> None:
+    with pytest.raises(UsageError, match="is not before"):
+        Settings(now=NOW, start=NOW, end=NOW)
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--fail-on", "high"), 1), (("--fail-on", "critical"), 0)])
+def test_fail_on_tells_what_was_found_apart_from_failure(
+    options: tuple[str, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from engine.cli.app import run as main
+
+    (tmp_path / "a.json").write_bytes(delivered(event()))
+    monkeypatch.setattr("sys.argv", ["crosswind", "scan", str(tmp_path), "--min-level", "critical", *options])
+    assert main() == code
+    assert ("found alerts at or above" in capsys.readouterr().err) == (code == 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("to_file", [True, False])
+def test_a_full_disk_is_a_failure_and_the_account_is_still_given(to_file: bool, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(delivered(event()))
+    options = ["-o", "/dev/full"] if to_file else []
+    with Path("/dev/full").open("wb") as full:
+        process = started("scan", tmp_path / "a.json", "--summary", tmp_path / "s.json", *options, **({} if to_file else {"stdout": full}))
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert b"No space left on device" in errors
+    assert b"Traceback" not in errors
+    report = json.loads((tmp_path / "s.json").read_text())
+    assert report["alerts"] == 1
+    assert any("No space left" in line for line in report["failures"])
+
+
+# --- hostile values ---
+
+HOSTILE = "=HYPERLINK(1)\x1b[31mred\x07\u202egnp.exe\x00<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize("layout", ["table", "csv", "ndjson", "ecs", "ocsf"])
+def test_values_of_logs_command_no_terminal_and_no_spreadsheet(layout: str, tmp_path: Path) -> None:
+    identity = {"type": "IAMUser", "userName": HOSTILE, "accountId": "111122223333"}
+    (tmp_path / "a\x1b[2Jb.json").write_bytes(delivered(event(userIdentity=identity, userAgent=HOSTILE)))
+    (tmp_path / "c\x1b[2J.json").write_bytes(b'{"Records":[{"\x1b]0;x": 1')
+    done = command("scan", tmp_path, "--format", layout)
+    assert b"red" in done.stdout
+    for stream in (done.stdout, done.stderr):
+        text = stream.decode()
+        assert not [hex(ord(mark)) for mark in text if (ord(mark) < 32 and mark != "\n") or 127 <= ord(mark) < 160 or mark == "\u202e"]
+    assert done.returncode == 3
+    if layout == "csv":
+        import csv
+
+        rows = list(csv.reader(io.StringIO(done.stdout.decode())))
+        assert len(rows) == 2
+        assert not [cell for cell in rows[1] if cell.lstrip()[:1] in ("=", "+", "-", "@")]
+        assert any(cell.startswith("'=HYPERLINK") for cell in rows[1])
+    elif layout != "table":
+        assert all(json.loads(line) for line in done.stdout.splitlines())
