@@ -38,7 +38,7 @@ def alerts(hits: pl.DataFrame, rules: Sequence[Rule]) -> list[Alert]:
     """The alerts that ``hits`` of ``rules`` amount to, sorted by (first_time, uid); a pure function of the set of hits.
 
     ``hits`` has ``rule`` (UInt32 index into ``rules``), the columns of `evidence.COLUMNS` (missing ones count as null), those rules group by, and
-    where available those of `evidence.OPTIONAL`. Raises RuleError and EngineError as `episodes.episodes` does.
+    where available those of `evidence.OPTIONAL`. Raises EngineError as `episodes.episodes` does.
     """
     if hits.is_empty():
         return []

@@ -8,43 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from engine.correlate import evidence, groups
-from engine.errors import RuleError
 from engine.model import Level
+from engine.sigma import timespan
 from engine.sigma.tree import Rule
 
 MERGE_GAP = timedelta(hours=1)
 LONGEST = timedelta(hours=24)
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SPAN = re.compile(r"([0-9]+)([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _NO_GROUP = pl.lit([], dtype=pl.List(pl.String())).alias("group")
 _ORDER = ("time", "x.uid", "x.source", "x.object", "x.position")
 
 
 def merge_gap(rule: Rule) -> timedelta:
-    """The greatest gap between two hits of ``rule`` that one alert may hold: its ``suppress``, else `MERGE_GAP`.
-
-    Raises RuleError when ``suppress`` is not a positive time span.
-    """
-    if rule.suppress is None:
-        return MERGE_GAP
-    match = _SPAN.fullmatch(str(rule.suppress).strip())
-    try:
-        gap = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
-    except OverflowError:
-        gap = timedelta()
-    if not timedelta() < gap <= timedelta(days=366):
-        message = f"suppress: {rule.suppress!r} is not a time span up to a year; write a number and s, m, h, d or w, such as 6h"
-        raise RuleError(message, rule=rule.title, path=rule.path, line=rule.line)
-    return gap
+    """The greatest gap between two hits of ``rule`` that one alert may hold: its ``suppress``, which loading has checked, else `MERGE_GAP`."""
+    return MERGE_GAP if rule.suppress is None else timespan.parse(rule.suppress)
 
 
 def raises_alerts(rule: Rule) -> bool:
@@ -65,7 +49,7 @@ def episodes(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     those its rules group by (String or List(String)); others pass through. A second hit of one rule on one ``x.uid`` is dropped, and so are hits of
     rules that raise no alerts. Adds ``group`` (List(String), folded values) and ``alert`` (uid); rows are sorted by (rule, group, time, x.uid).
 
-    Raises RuleError for a ``suppress`` that cannot be read and EngineError for hits without a column a rule groups by.
+    Raises EngineError for hits without a column a rule groups by.
     """
     marked = _marked(hits, rules)
     firsts = marked.group_by("run", "piece", maintain_order=True).agg(pl.col("rule", "group", "time", "x.uid").first())

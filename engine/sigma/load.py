@@ -16,6 +16,7 @@ from sigma.exceptions import SigmaError
 
 from engine.errors import RuleError
 from engine.model import Level
+from engine.sigma import timespan
 from engine.sigma.condition import parse
 from engine.sigma.detection import Placeholders, build
 from engine.sigma.document import Source, read
@@ -36,7 +37,6 @@ _STANDARD_KEYS = frozenset(
     }
 )
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TIMESPAN = re.compile(r"[1-9][0-9]{0,5}[smhdw]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +248,13 @@ def _group_by(content: Map) -> tuple[str, ...] | None:
 
 def _suppress(content: Map) -> str | None:
     value = content.get("suppress")
-    if value is None or (isinstance(value, str) and _TIMESPAN.fullmatch(value)):
-        return value
-    raise RuleError(f"'suppress' is a timespan such as 30m, 6h or 1d, not {value!r}", line=content.line_of("suppress"))
+    if value is None:
+        return None
+    try:
+        timespan.parse(str(value))
+    except ValueError as error:
+        raise RuleError(f"'suppress': {error}", line=content.line_of("suppress")) from error
+    return str(value)
 
 
 # Identity.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -19,6 +20,7 @@ import pytest
 
 from connectors import batches
 from connectors.transports.base import Limits
+from engine.cli.app import run as main
 from engine.errors import UsageError
 from engine.pipeline import Progress, ScanResult, Settings, scan
 from engine.report.summary import as_json, exit_code_of
@@ -341,7 +343,7 @@ RULES = {
         "python_tag.yml:1: YAML tag 'tag:yaml.org,2002:python/object/apply:os.system'",
     ),
     "regex": (rule("R", "eventName|re: '('"), "regular expression '(' is not valid"),
-    "same_id": (rule("R", uid=UID), f"id {UID} already belongs to the document at "),
+    "same_id": (rule("R", "eventName: Other", uid=UID), f"id {UID} already belongs to the document at "),
     "yaml": ("title: R\ndetection: {a: [1\nfoo: }", "yaml.yml:3: not YAML"),
 }
 
@@ -388,8 +390,6 @@ WRONG = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_wrong_usage_is_said_before_any_work(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from engine.cli.app import run as main
-
     options, message = WRONG[kind]
     (tmp_path / "a.json").write_bytes(delivered(event()))
     monkeypatch.setattr("sys.argv", ["crosswind", "scan", str(tmp_path), *options])
@@ -409,8 +409,6 @@ def test_contradictory_settings_are_refused() -> None:
 def test_fail_on_tells_what_was_found_apart_from_failure(
     options: tuple[str, ...], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from engine.cli.app import run as main
-
     (tmp_path / "a.json").write_bytes(delivered(event()))
     monkeypatch.setattr("sys.argv", ["crosswind", "scan", str(tmp_path), "--min-level", "critical", *options])
     assert main() == code
@@ -438,23 +436,31 @@ def test_a_full_disk_is_a_failure_and_the_account_is_still_given(to_file: bool, 
 HOSTILE = "=HYPERLINK(1)\x1b[31mred\x07\u202egnp.exe\x00<script>alert(1)</script>"
 
 
-@pytest.mark.parametrize("layout", ["table", "csv", "ndjson", "ecs", "ocsf"])
-def test_values_of_logs_command_no_terminal_and_no_spreadsheet(layout: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hostile")
     identity = {"type": "IAMUser", "userName": HOSTILE, "accountId": "111122223333"}
-    (tmp_path / "a\x1b[2Jb.json").write_bytes(delivered(event(userIdentity=identity, userAgent=HOSTILE)))
-    (tmp_path / "c\x1b[2J.json").write_bytes(b'{"Records":[{"\x1b]0;x": 1')
-    done = command("scan", tmp_path, "--format", layout)
-    assert b"red" in done.stdout
-    for stream in (done.stdout, done.stderr):
-        text = stream.decode()
-        assert not [hex(ord(mark)) for mark in text if (ord(mark) < 32 and mark != "\n") or 127 <= ord(mark) < 160 or mark == "\u202e"]
-    assert done.returncode == 3
-    if layout == "csv":
-        import csv
+    (folder / "a\x1b[2Jb.json").write_bytes(delivered(event(userIdentity=identity, userAgent=HOSTILE)))
+    (folder / "c\x1b[2J.json").write_bytes(b'{"Records":[{"\x1b]0;x": 1')
+    return folder
 
-        rows = list(csv.reader(io.StringIO(done.stdout.decode())))
+
+@pytest.mark.parametrize("words", [f"scan {layout}" for layout in ("table", "csv", "ndjson", "ecs", "ocsf")] + ["events table", "events csv"])
+def test_values_of_logs_command_no_terminal_and_no_spreadsheet(
+    words: str, hostile: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, layout = words.split()
+    columns = ["--columns", "actor.user.name,http_request.user_agent"] if name == "events" else []
+    monkeypatch.setattr("sys.argv", ["crosswind", name, str(hostile), "--format", layout, *columns])
+    assert main() == 3
+    out, errors = capsys.readouterr()
+    assert "red" in out
+    for text in (out, errors):
+        assert not [hex(ord(mark)) for mark in text if (ord(mark) < 32 and mark != "\n") or 127 <= ord(mark) < 160 or mark == "\u202e"]
+    if layout == "csv":
+        rows = list(csv.reader(io.StringIO(out)))
         assert len(rows) == 2
         assert not [cell for cell in rows[1] if cell.lstrip()[:1] in ("=", "+", "-", "@")]
         assert any(cell.startswith("'=HYPERLINK") for cell in rows[1])
     elif layout != "table":
-        assert all(json.loads(line) for line in done.stdout.splitlines())
+        assert all(json.loads(line) for line in out.splitlines())

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from engine.correlate import evidence
-from engine.correlate.episodes import alert_uid, episodes, keep_first_raw, merge_gap
-from engine.errors import EngineError, RuleError
+from engine.correlate.episodes import alert_uid, episodes, keep_first_raw
+from engine.errors import EngineError
 from engine.sigma.folding import fold
 from engine.sigma.tree import And, LogSource, Rule
 
@@ -149,12 +149,6 @@ def test_the_uid_names_rule_group_and_least_hit() -> None:
     expected = alert_uid("r-1", ("arn:aws:iam::111122223333:user/eve", "none", "none"), NOON, "b")
     assert episodes(frame, [rule()])["alert"].unique().to_list() == [expected]
     assert len(expected) == 32
-
-
-@pytest.mark.parametrize("word", ["", "6", "h", "-1h", "0h", "1.5h", "9999999999w", "6 h"])
-def test_a_suppress_that_is_no_time_span_is_refused(word: str) -> None:
-    with pytest.raises(RuleError, match=r"Rule r-1.*suppress"):
-        merge_gap(rule(suppress=word))
 
 
 def test_raw_data_is_kept_only_where_it_may_be_shown() -> None:

@@ -125,6 +125,7 @@ def test_a_literal_star_is_not_a_wildcard_in_the_hash() -> None:
         (("title:", "status: fine\ntitle:"), 1, "is none of stable"),
         (("title:", "suppress: 1h30m\ntitle:"), 1, "timespan"),
         (("title:", "suppress: 0h\ntitle:"), 1, "timespan"),
+        (("title:", "suppress: 400d\ntitle:"), 1, "timespan"),
         (("title:", "group_by: [5]\ntitle:"), 1, "field names"),
         (("title:", "id: []\ntitle:"), 1, "'id' is a text"),
         (("title:", "author: {a: b}\ntitle:"), 1, "'author' is a text"),
