@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,8 +36,8 @@ from engine.model import Alert, Evaluation, Level, Reject, RunReport, Skip
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.interrupts import heeded, until
-from engine.schema import COLUMNS, Mapping, split_path
-from engine.sigma.fields import OPEN
+from engine.schema import COLUMNS, Mapping
+from engine.sigma.fields import OPEN, to_path
 from engine.sigma.load import RuleSet, load
 from engine.sigma.tree import Rule
 from engine.store.memory import EventIndex, HitStore, Losers
@@ -284,13 +285,14 @@ class EventsRun:
 def events(
     paths: Sequence[str], settings: Settings, *, columns: Sequence[str] | None = None, limit: int | None = None, stdin: BinaryIO | None = None
 ) -> EventsRun:
-    """Every event below ``paths`` as frames in the common schema, in the order of objects, at most ``limit`` rows.
+    """Every event below ``paths`` as frames in the common schema, batch by batch and source by source, at most ``limit`` rows.
 
     ``columns``: common columns (None: all). Duplicates count once: over the whole input, or with ``limit`` over what was read for it.
     """
     mappings = load_mappings()
     if unknown := [name for name in columns or () if name not in COLUMNS]:
-        raise UsageError(f"no column {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
+        near = get_close_matches(unknown[0], COLUMNS, n=3, cutoff=0.5)
+        raise UsageError(f"no column {unknown[0]!r}; " + (f"did you mean {' or '.join(near)}?" if near else "docs/schema.md lists them"))
     given = list_input(paths, settings.limits, stdin)
     totals = Totals(objects=len(given.objects))
     return EventsRun(_event_frames(given, settings, mappings, columns, limit, totals), totals, given)
@@ -384,7 +386,7 @@ def evaluate(
     program = compile_program(ruleset, {mapping.source: mapping})
     errors = [(error.rule or error.path or "", str(error)) for error in ruleset.errors]
     titles = {rule.uid: rule.title for rule in ruleset.rules}
-    errors.extend((titles.get(uid, uid), why) for uid, why in program.refused.items())
+    errors.extend((titles.get(uid, uid), str(why)) for uid, why in program.refused.items())
     plan = program.plans[mapping.source]
     indexes, raw = _distinct(events, uid_field)
     frame = _cells(raw, mapping, Want(plan.columns, plan.paths)) if raw else None
@@ -394,11 +396,12 @@ def evaluate(
 
 
 def _distinct(events: Iterable[AnyMapping[str, Any]], uid_field: str | None) -> tuple[list[int], list[str]]:
+    paths = () if uid_field is None else (to_path(uid_field),)
     indexes: list[int] = []
     raw: list[str] = []
     seen: set[str | tuple[str]] = set()
     for index, event in enumerate(events):
-        uid = None if uid_field is None else event[uid_field] if uid_field in event else look_up(event, split_path(uid_field), default=None)
+        uid = next(iter(look_up(dict(event), paths).values()), None)
         if uid is not None:
             key = uid if isinstance(uid, str) else (jsontext.encode(uid),)
             if key in seen:
@@ -454,7 +457,7 @@ def rule_tests(rule: Rule) -> list[dict[str, Any]]:
 
 def _verdict(rule: Rule, case: AnyMapping[str, Any], found: tuple[str, set[str]] | None, program: Program) -> str | None:
     if rule.uid in program.refused:
-        return f"the rule does not compile: {program.refused[rule.uid]}"
+        return f"the rule does not compile: {program.refused[rule.uid].message}"
     if found is None:
         return "the event is of no known source or has no time"
     source, matched = found

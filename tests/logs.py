@@ -46,6 +46,11 @@ def event(number: int = 0, name: str = "StopLogging", **changes: Any) -> dict[st
     return {key: value for key, value in (made | changes).items() if value is not ...}
 
 
+def quiet(number: int, **changes: Any) -> dict[str, Any]:
+    """An event that raises no alert."""
+    return event(number, "DescribeTrails", **changes)
+
+
 def delivered(*events: dict[str, Any]) -> bytes:
     """Events as CloudTrail delivers them to a bucket."""
     return json.dumps({"Records": events}, separators=(",", ":")).encode()

@@ -12,6 +12,11 @@ def main() -> None:
 
         print(f"crosswind {VERSION}")  # noqa: T201
         return
-    from engine.cli.app import run
+    try:
+        from engine.cli.app import run
 
-    sys.exit(run())
+        code = run()
+    except KeyboardInterrupt:
+        sys.stderr.write("crosswind: interrupted before there was a result\n")
+        code = 3
+    sys.exit(code)

@@ -21,6 +21,9 @@ from engine.version import VERSION
 DONE, FOUND, USAGE, FAILED = 0, 1, 2, 3
 """Exit codes."""
 
+_INTERRUPTED = 130
+"""What the command line library makes of Ctrl-C outside the run itself."""
+
 app = typer.Typer(
     name="crosswind",
     no_args_is_help=True,
@@ -65,12 +68,14 @@ def run() -> int:
     except BrokenPipeError:
         return _closed_pipe()
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("crosswind: interrupted before there was a result\n")
-        return FAILED
+        code = _INTERRUPTED
     except (typer.Exit, SystemExit) as stop:
         return int(getattr(stop, "exit_code", None) or getattr(stop, "code", None) or DONE)
     except Exception as error:  # noqa: BLE001 the last net: a usage error of the command line, or a defect of ours
         return _unexpected(error)
+    if code == _INTERRUPTED:
+        sys.stderr.write("crosswind: interrupted before there was a result\n")
+        return FAILED
     return code if isinstance(code, int) else DONE
 
 

@@ -11,7 +11,7 @@ from engine.errors import RuleError
 from engine.schema import COLUMNS, Mapping
 from engine.sigma.fields import Scope, applies, resolve
 from engine.sigma.load import RuleSet
-from engine.sigma.tree import Rule
+from engine.sigma.tree import Rule, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,21 @@ class Program:
     ruleset: RuleSet
     plans: dict[str, Plan]
     numbers: dict[str, tuple[int, ...]]
-    refused: dict[str, str]
-    """Rule uid → why no source could compile it."""
+    refused: dict[str, RuleError]
+    """Rule uid → why no source could compile it, with the place of the rule."""
+    reads: dict[str, dict[str, dict[str, tuple[str, ...]]]]
+    """Source → rule uid → native field the rule reads that no mapping vouches for → record paths."""
     group_paths: dict[str, dict[str, tuple[str, ...]]]
     """Per source: group-by field of its rules that is no common column → record paths."""
 
-    def sources_of(self, uid: str) -> tuple[str, ...]:
-        """The sources whose events the rule is run on."""
-        return tuple(source for source, plan in self.plans.items() if any(rule.uid == uid for rule in plan.rules))
+    def never_seen(self, uid: str, seen: AnyMapping[str, set[str]]) -> list[str]:
+        """The fields rule ``uid`` reads on its own word, of which ``seen`` (source → record paths that held anything) has no path in any source."""
+        sources = [source for source in self.reads if uid in self.reads[source] and source in seen]
+        found: dict[str, bool] = {}
+        for source in sources:
+            for name, paths in self.reads[source][uid].items():
+                found[name] = found.get(name, False) or not seen[source].isdisjoint(paths)
+        return [name for name, was in found.items() if not was]
 
 
 def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Program:
@@ -36,18 +43,28 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
     plans: dict[str, Plan] = {}
     numbers: dict[str, tuple[int, ...]] = {}
     groups: dict[str, dict[str, tuple[str, ...]]] = {}
-    refused: dict[str, str] = {}
+    refused: dict[str, RuleError] = {}
+    reads: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {}
     position = {rule.uid: index for index, rule in enumerate(ruleset.rules)}
     uids = {(rule.title, rule.path): rule.uid for rule in reversed(ruleset.rules)}
     for name, mapping in mappings.items():
         usable, errors = _groupable(ruleset.rules, mapping)
         plans[name], compile_errors = compile_plan(usable, mapping)
         for error in (*errors, *compile_errors):
-            refused.setdefault(uids[error.rule or "", error.path], error.message)
+            refused.setdefault(uids[error.rule or "", error.path], error)
         numbers[name] = tuple(position[rule.uid] for rule in plans[name].rules)
         groups[name] = _group_paths(plans[name].rules, mapping)
+        known = frozenset(mapping.fields)
+        reads[name] = {rule.uid: _reads(rule, mapping, known) for rule in plans[name].rules}
     running = {rule.uid for plan in plans.values() for rule in plan.rules}
-    return Program(ruleset, plans, numbers, {uid: why for uid, why in refused.items() if uid not in running}, groups)
+    return Program(ruleset, plans, numbers, {uid: why for uid, why in refused.items() if uid not in running}, reads, groups)
+
+
+def _reads(rule: Rule, mapping: Mapping, known: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    if applies(rule.logsource, mapping) is not Scope.NATIVE:
+        return {}
+    found = {name: resolve(name, Scope.NATIVE, mapping).paths for name in sorted(fields(rule.condition))}
+    return {name: paths for name, paths in found.items() if paths and not known.issuperset(paths)}
 
 
 def _groupable(rules: Iterable[Rule], mapping: Mapping) -> tuple[list[Rule], list[RuleError]]:

@@ -124,15 +124,14 @@ def build_report(
     levels = Counter(alert.level for alert in shown)
     failures = [f"{reject.object}: {reject.reason}" for reject in failed]
     failures += [str(error) for error in program.ruleset.errors]
-    failures += [
-        f"{status.path or 'given'}: rule {status.title!r}: {status.reason}" for status in statuses if status.outcome == "failed" and status.uid
-    ]
+    failures += [status.reason or status.title for status in statuses if status.outcome == "failed" and status.uid]
     failures += _record_failures(totals)
     if totals.interrupted:
         failures.append(f"interrupted: {totals.objects - totals.objects_done} of {totals.objects} objects were not read to the end")
     notes = list(program.ruleset.notes)
     if len(shown) < len(alerts):
-        notes.append(f"{len(alerts) - len(shown)} alerts below the level asked for are not shown")
+        hidden = len(alerts) - len(shown)
+        notes.append(f"{hidden:,} alert{'s' if hidden != 1 else ''} below the level asked for {'are' if hidden != 1 else 'is'} not shown")
     return RunReport(
         objects=totals.objects + len(skips) + len(rejects),
         objects_skipped=len({skip.object for skip in object_skips} - failed_objects),
@@ -152,7 +151,7 @@ def build_report(
         alerts_by_level=tuple((level.word, levels[level]) for level in sorted(Level, reverse=True)),
         sources=tuple(SourceCount(name, totals.events[name], *totals.spans.get(name, (None, None))) for name in mappings if totals.events[name]),
         rules=tuple(statuses),
-        skips=tuple([*object_skips, *record_skips][:LISTED]),
+        skips=_listed([*object_skips, *record_skips]),
         rejects=tuple([*failed, *totals.rejects][:LISTED]),
         failures=tuple(failures),
         notes=tuple(notes),
@@ -160,6 +159,14 @@ def build_report(
         seconds_loading=totals.seconds_loading,
         interrupted=totals.interrupted,
     )
+
+
+def _listed(skips: Sequence[Skip]) -> tuple[Skip, ...]:
+    """The first of ``skips`` one by one, the others summed by reason: no count gets lost."""
+    rest: Counter[str] = Counter()
+    for skip in skips[LISTED:]:
+        rest[skip.reason] += skip.count
+    return (*skips[:LISTED], *(Skip("(others)", reason, count) for reason, count in sorted(rest.items())))
 
 
 def _record_failures(totals: Totals) -> list[str]:
@@ -171,7 +178,8 @@ def _record_failures(totals: Totals) -> list[str]:
     for (uri, reason), rejects in alike.items():
         first = rejects[0].position
         place = uri if first is None else f"{uri}: record {first}"
-        lines.append(f"{place}: {reason}" + (f"; likewise {len(rejects) - 1:,} more records of it" if len(rejects) > 1 else ""))
+        more = len(rejects) - 1
+        lines.append(f"{place}: {reason}" + (f"; likewise {more:,} more record{'s' if more > 1 else ''} of it" if more else ""))
     if totals.rejected > len(totals.rejects):
         lines.append(f"{totals.rejected - len(totals.rejects):,} more records were rejected and are not listed")
     return lines
@@ -187,6 +195,8 @@ def _statuses(
     found: list[RuleStatus] = []
     for index, rule in enumerate(program.ruleset.rules):
         outcome, reason = _outcome(rule, running.get(rule.uid, []), program, mappings, totals, only)
+        if outcome == "ran" and not hits[index] and (unseen := program.never_seen(rule.uid, totals.seen_paths)):
+            reason = f"reads fields never seen in this input: {', '.join(unseen)}"
         found.append(RuleStatus(rule.uid, rule.title, rule.level, rule.path, outcome, reason, hits[index], alerts[rule.uid]))
     found.extend(RuleStatus("", error.rule or "?", "", error.path, "failed", str(error)) for error in program.ruleset.errors)
     found.extend(
@@ -200,11 +210,12 @@ def _outcome(
     rule: Rule, sources: Sequence[str], program: Program, mappings: AnyMapping[str, Mapping], totals: Totals, only: str | None
 ) -> tuple[str, str | None]:
     if rule.uid in program.refused:
-        return "failed", program.refused[rule.uid]
+        return "failed", str(program.refused[rule.uid])
     if not sources:
         return "cannot_fire", f"no source has logs of {rule.logsource}"
     present = [source for source in sources if totals.events[source] > 0]
     if not present:
-        names = " or ".join(sources[:3]) + (" or another of its sources" if len(sources) > 3 else "")
-        return "cannot_fire", f"no {names} events in this input"
+        if len(sources) > 3:
+            return "cannot_fire", f"no events of its {len(sources)} sources in this input ({', '.join(sources[:3])}, …)"
+        return "cannot_fire", f"no {' or '.join(sources)} events in this input"
     return "ran", None

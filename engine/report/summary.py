@@ -110,6 +110,8 @@ def _not_covered(report: RunReport, rules: bool) -> Iterable[str]:
     if rules:
         reasons = Counter(status.reason or "" for status in report.rules if status.outcome == "cannot_fire")
         lines += _counted(reasons, "rule cannot fire", "rules cannot fire")
+        if unseen := sum(status.outcome == "ran" and status.reason is not None for status in report.rules):
+            lines.append(f"{unseen:,} rules that ran read fields never seen in this input: a typo, or no such activity (--summary FILE names them)")
     skipped: Counter[str] = Counter()
     for skip in report.skips:
         skipped[skip.reason] += skip.count

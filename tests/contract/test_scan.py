@@ -207,7 +207,11 @@ def test_no_secret_of_the_sample_is_shown(sample_scan: ScanResult) -> None:
 def folder(tmp_path: Path) -> Path:
     logs = tmp_path / "logs"
     logs.mkdir()
-    events = [trail("StopLogging", 1), trail("ListUsers", 2), trail("CreateUser", 3, eventSource="iam.amazonaws.com", requestParameters={"userName": "mallory"})]
+    events = [
+        trail("StopLogging", 1),
+        trail("ListUsers", 2),
+        trail("CreateUser", 3, eventSource="iam.amazonaws.com", requestParameters={"userName": "mallory"}),
+    ]
     (logs / "a.json").write_text(json.dumps({"Records": events}), encoding="utf-8")
     return logs
 
@@ -294,8 +298,10 @@ def test_an_empty_folder_is_no_success_story(tmp_path: Path, cli: Cli) -> None:
     assert "nothing to look at" in ran.err
 
 
-def test_missing_path_and_bad_time_are_usage_errors(tmp_path: Path, cli: Cli) -> None:
-    assert cli("scan", tmp_path / "nothing").code == 2
+def test_a_missing_path_fails_and_a_bad_time_is_wrong_usage(tmp_path: Path, cli: Cli) -> None:
+    missing = cli("scan", tmp_path / "nothing")
+    assert missing.code == 3
+    assert "nothing: does not exist" in missing.err
     assert cli("scan", tmp_path, "--from", "yesterday").code == 2
     assert cli("scan", tmp_path, "--from", "2026-03-02", "--to", "2026-03-01").code == 2
     assert cli("scan", tmp_path, "--format", "xml").code == 2

@@ -101,7 +101,9 @@ def test_most_steps_are_caught_one_by_one(expected: Truth) -> None:
 def test_ordinary_life_raises_nothing_above_low(sample_scan: ScanResult, expected: Truth) -> None:
     others = [alert for alert in sample_scan.alerts if not expected.events.keys() & set(alert.event_uids)]
     assert [(alert.level.word, alert.rule.title) for alert in others if alert.level > Level.LOW] == []
-    mixed = [alert for alert in sample_scan.alerts if expected.events.keys() & set(alert.event_uids) and set(alert.event_uids) - expected.events.keys()]
+    mixed = [
+        alert for alert in sample_scan.alerts if expected.events.keys() & set(alert.event_uids) and set(alert.event_uids) - expected.events.keys()
+    ]
     assert [(alert.rule.title, alert.count) for alert in mixed if alert.level > Level.LOW] == []
 
 
