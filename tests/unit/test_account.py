@@ -71,7 +71,7 @@ def test_rejects_and_failures_alone_make_a_run_fail(report: RunReport) -> None:
 
 
 def test_counts_of_a_folder_with_everything_in_it_add_up(tmp_path: Path) -> None:
-    good = '{"eventVersion":"1","eventSource":"s","eventName":"n","awsRegion":"r","eventTime":"2026-03-01T12:00:00Z","eventID":"%s","recipientAccountId":"1"}'
+    good = '{"eventVersion":"1","eventSource":"s","eventName":"n","awsRegion":"r","eventTime":"2026-03-01T12:00:00Z","eventID":"%s"}'
     lines = [
         good % "a",
         good % "a",

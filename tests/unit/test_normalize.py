@@ -12,7 +12,7 @@ import pytest
 
 from connectors import normalize as kernel
 from connectors.normalize import Want, columns_of, normalize, understand
-from connectors.sources import load_mappings
+from connectors.sources import functions, load_mappings
 from engine.schema import COLUMNS
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -111,7 +111,7 @@ def test_a_function_that_fails_is_flagged_and_not_fatal(monkeypatch: pytest.Monk
 
     rule = replace(TRAIL.columns["api.operation"], function="strict", paths=("eventName",), every=False)
     mapping = replace(TRAIL, columns={**TRAIL.columns, "api.operation": rule})
-    known = dict(kernel.functions(TRAIL.source))
+    known = dict(functions(TRAIL.source))
     monkeypatch.setattr(kernel, "functions", lambda _: {**known, "strict": strict})
     done = normalize(frame(trail(1), trail(2, eventName="boom"), trail(3)), mapping, Want(columns=("api.operation",)), now=NOW)
     assert done.events["api.operation"].to_list() == ["LISTUSERS", None, "LISTUSERS"]
