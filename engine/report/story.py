@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -84,14 +85,27 @@ def _next(seen: int, steps: int, folder: Path) -> Text:
     text = Text()
     text.append(f"{seen} of {steps} steps were caught, in AWS, Azure and GCP, from the logs alone.\n\n", style="bold")
     text.append("What to run next\n", style="bold")
-    logs = folder / "logs"
-    shown = logs if not logs.is_relative_to(Path.cwd()) else logs.relative_to(Path.cwd())
-    command = "crosswind" if sys.argv[0].endswith("crosswind") else "python -m engine.cli"
-    for line, why in (
-        (f"{command} scan {shown}", "the same alerts, with who, where and why"),
-        (f"{command} scan {shown} --format ndjson | head -1", "one alert as a document"),
-        (f"{command} events {shown} --source aws.bedrock_invocation --limit 3", "what an inference log looks like in the common schema"),
+    command = _command()
+    logs = _relative(folder / "logs")
+    lines = (
+        (f"{command} scan {logs}", "the same alerts, with who, where and why"),
+        (f"{command} scan {logs} --format ndjson | head -1", "one alert as a document"),
+        (f"{command} events {logs} --source ai.litellm --limit 3", "what an inference log looks like in the common schema"),
         (f"{command} scan PATH", "your own logs: a folder, a bucket dump, any mix"),
-    ):
-        text.append(f"  {line:<72} {why}\n")
+    )
+    width = max(len(line) for line, _ in lines)
+    for line, why in lines:
+        text.append(f"  {line:<{width}}   {why}\n")
     return text
+
+
+def _command() -> str:
+    """How to call crosswind from here: by its name where the shell would find it."""
+    called = Path(sys.argv[0])
+    if shutil.which("crosswind") is not None or called.name != "crosswind":
+        return "crosswind" if called.name == "crosswind" else "python -m engine.cli"
+    return str(_relative(called.absolute()))
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
