@@ -22,8 +22,11 @@ from engine.documents.redaction import redact_evidence
 from engine.errors import UsageError
 from engine.schema import COLUMNS
 
-TABLE_COLUMNS = ("time", "x.source", "api.operation", "actor.user.name", "src_endpoint.ip", "status_id", "cloud.account.uid", "ai_model.name")
+TABLE_COLUMNS = ("time", "x.source", "api.operation", "actor.user.name", "src_endpoint.ip", "status_id")
 """What a table shows when no columns are named."""
+
+WIDTH = 160
+"""Columns of a table that no terminal bounds."""
 
 TABLE_ROWS = 200
 """Most rows of a table; the other formats have no end."""
@@ -77,6 +80,11 @@ def _cell(value: Any) -> str:
     return "" if value is None else "; ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _short(name: str, value: Any) -> str:
+    text = _cell(value)
+    return text[:19].replace("T", " ") if name == "time" else text
+
+
 def _write_csv(rows: Iterable[dict[str, Any]], stream: TextIO, names: Sequence[str]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
@@ -85,14 +93,14 @@ def _write_csv(rows: Iterable[dict[str, Any]], stream: TextIO, names: Sequence[s
 
 
 def _write_table(rows: Iterator[dict[str, Any]], stream: TextIO, names: Sequence[str]) -> None:
-    table = Table(highlight=False)
+    table = Table(highlight=False, box=None, pad_edge=False)
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="ellipsis", no_wrap=True, min_width=19 if name == "time" else None)
     shown = 0
     for row in islice(rows, TABLE_ROWS):
-        table.add_row(*(safe_text(_cell(row.get(name))) for name in names))
+        table.add_row(*(safe_text(_short(name, row.get(name))) for name in names))
         shown += 1
-    console = Console(file=stream, highlight=False, markup=False)
+    console = Console(file=stream, highlight=False, markup=False, width=None if stream.isatty() else WIDTH)
     console.print(table if shown else "No events.")
     if next(rows, None) is not None:
         console.print(f"… the first {TABLE_ROWS} events; --limit, --source and --from narrow it, --format ndjson shows all")

@@ -1,0 +1,34 @@
+"""Joins it all: the only room that sees connectors and engine together.
+
+`scan` is the product in one function: paths in, alerts and an honest report out. `events` shows what was understood, `evaluate` runs rules on events
+that are already in memory, `check_rule_tests` runs the tests that stand in rules. All go through the same normaliser, plan and kernel.
+"""
+
+from __future__ import annotations
+
+from connectors.sources import load_mappings
+from engine.pipeline.batch import Settings
+from engine.pipeline.evaluation import evaluate
+from engine.pipeline.rule_checks import RuleTest, check_rule_tests, rule_tests
+from engine.pipeline.run import Progress, ScanResult, scan
+from engine.pipeline.show import EventsRun, events
+from engine.schema import Mapping
+
+__all__ = [
+    "EventsRun",
+    "Progress",
+    "RuleTest",
+    "ScanResult",
+    "Settings",
+    "check_rule_tests",
+    "evaluate",
+    "events",
+    "rule_tests",
+    "scan",
+    "sources",
+]
+
+
+def sources() -> list[Mapping]:
+    """Every source crosswind knows, in registry order."""
+    return list(load_mappings().values())

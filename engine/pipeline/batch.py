@@ -1,0 +1,154 @@
+"""The work of one batch: records in, events, hits with evidence and counts out. Pure, so any runner may do it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from connectors.batches import Batch
+from connectors.normalize import NATIVE, Want, normalize, understand
+from connectors.sources import load_mappings
+from connectors.transports.base import Limits
+from engine import jsontext
+from engine.correlate import evidence
+from engine.detect.kernel import detect
+from engine.detect.program import Program
+from engine.errors import UsageError
+from engine.model import Reject, Skip
+from engine.schema import Mapping
+from engine.store.memory import EventIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is asked to do, apart from where its input is. Times are UTC; ``end`` is exclusive. ``source`` narrows to one source."""
+
+    now: datetime
+    source: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    jobs: int | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.source is not None and self.source not in load_mappings():
+            raise UsageError(f"no source {self.source!r}; `crosswind sources` lists them: {', '.join(load_mappings())}")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise UsageError(f"--from {self.start.isoformat()} is not before --to {self.end.isoformat()}")
+
+
+@dataclass(slots=True)
+class Found:
+    """What one batch gave: counts in records, hits with evidence, identities, and which record paths held anything."""
+
+    batch: Batch
+    records: int
+    unknown: list[Skip] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    out_of_range: int = 0
+    flagged: int = 0
+    index: list[np.ndarray[Any, Any]] = field(default_factory=list)
+    events: Counter[str] = field(default_factory=Counter)
+    spans: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    hits: list[pl.DataFrame] = field(default_factory=list)
+    seen_paths: dict[str, set[str]] = field(default_factory=dict)
+    frames: list[pl.DataFrame] = field(default_factory=list)
+
+
+def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings) -> Found:
+    wants = {name: Want(plan.columns, plan.paths) for name, plan in program.plans.items()}
+    found = Found(batch, batch.records.height)
+    for mapping, events, objects in events_of(found, wants, mappings, settings):
+        plan = program.plans[mapping.source]
+        seen = found.seen_paths.setdefault(mapping.source, set())
+        seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
+        if plan.rules:
+            hits = detect(events, plan)
+            if hits.height:
+                found.hits.append(_with_evidence(hits, events, objects, mapping, program, settings))
+    return found
+
+
+def events_of(
+    found: Found, wants: AnyMapping[str, Want], mappings: AnyMapping[str, Mapping], settings: Settings
+) -> Iterator[tuple[Mapping, pl.DataFrame, pl.Series]]:
+    """The events of a batch by source, with the object index of each; everything else is counted in ``found``."""
+    batch = found.batch
+    records, batch.records = batch.records, pl.DataFrame()
+    understood = understand(records, mappings, wants, now=settings.now, parts=batch.parts)
+    found.unknown.extend(understood.unknown)
+    numbers = dict(records.select("object", "object_index").unique().iter_rows())
+    codes = {name: code for code, name in enumerate(mappings)}
+    for mapping, normalized in understood.parts:
+        events = normalized.events
+        if settings.source is not None and mapping.source != settings.source:
+            reason = f"{mapping.source} records, left out by --source {settings.source}"
+            counted = Counter([*events["x.object"].to_list(), *(reject.object for reject in normalized.rejects)])
+            found.unknown.extend(Skip(uri, reason, count) for uri, count in counted.items())
+            continue
+        found.rejects.extend(normalized.rejects)
+        events = _in_range(events, settings)
+        found.out_of_range += normalized.events.height - events.height
+        if not events.height:
+            continue
+        objects = events["x.object"].replace_strict(numbers, return_dtype=pl.UInt32)
+        found.index.append(EventIndex.pack(events, objects, codes[mapping.source]))
+        found.events[mapping.source] += events.height
+        found.flagged += int(events["x.flags"].is_not_null().sum())
+        found.spans[mapping.source] = _span(events["time"])
+        yield mapping, events, objects
+
+
+def _in_range(events: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    if settings.start is not None:
+        events = events.filter(pl.col("time") >= settings.start)
+    if settings.end is not None:
+        events = events.filter(pl.col("time") < settings.end)
+    return events
+
+
+def _span(times: pl.Series) -> tuple[datetime, datetime]:
+    low, high = times.min(), times.max()
+    assert isinstance(low, datetime)
+    assert isinstance(high, datetime)
+    return low, high
+
+
+BASE = frozenset(("x.uid", "x.flags", "x.source", "x.object", "x.position", "time", "raw_data"))
+
+
+def _with_evidence(
+    hits: pl.DataFrame, events: pl.DataFrame, objects: pl.Series, mapping: Mapping, program: Program, settings: Settings
+) -> pl.DataFrame:
+    """Hits with the common columns alerts need, worked out for the rows that matched alone."""
+    rows = hits["row"].unique().sort()
+    matched = events[rows]
+    groups = program.group_paths[mapping.source]
+    native = tuple(dict.fromkeys(path for paths in groups.values() for path in paths))
+    columns = tuple(name for name in (*evidence.COLUMNS, *evidence.OPTIONAL) if name not in BASE)
+    records = matched.select("raw_data", pl.col("x.object").alias("object"), pl.col("x.position").alias("position"), repaired=pl.lit(False))
+    full = normalize(records, mapping, Want(columns, native), now=settings.now).events.with_columns(matched["x.uid"], matched["x.flags"])
+    full = full.with_columns(_listed(full, paths, name) for name, paths in groups.items()).drop([NATIVE + path for path in native])
+    full = full.with_columns(objects.gather(rows).alias("object_index"), rows.alias("row"))
+    numbers = pl.Series(program.numbers[mapping.source], dtype=pl.UInt32)
+    return hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(full, on="row", how="left", maintain_order="left").drop("row")
+
+
+def _listed(frame: pl.DataFrame, paths: Sequence[str], name: str) -> pl.Series:
+    """Cells of several paths as one list of texts per row, null where there is none."""
+    made: list[list[str] | None] = []
+    for cells in zip(*(frame[NATIVE + path].to_list() for path in paths), strict=True):
+        texts: list[str] = []
+        for cell in cells:
+            value = None if cell is None else jsontext.loads(cell)
+            items = value if isinstance(value, list) else [value]
+            texts.extend(item if isinstance(item, str) else jsontext.encode(item) for item in items if item is not None)
+        made.append(texts or None)
+    return pl.Series(name, made, dtype=pl.List(pl.String))

@@ -1,0 +1,68 @@
+"""The tests that rules carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from connectors.normalize import Want, understand
+from connectors.sources import load_mappings
+from engine import jsontext
+from engine.detect.kernel import detect
+from engine.detect.program import Program, compile_program
+from engine.sigma.load import RuleSet
+from engine.sigma.tree import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    """One test of a rule and how it went; ``problem`` None is a pass."""
+
+    rule: Rule
+    name: str
+    problem: str | None
+
+
+def check_rule_tests(rules: Sequence[Rule]) -> list[RuleTest]:
+    """Run the tests every rule carries (``tests``: name, match, event, optional source), through recognition, normalisation and detection."""
+    mappings = load_mappings()
+    cases = [(rule, case) for rule in rules for case in rule_tests(rule)]
+    raw = [jsontext.encode(case.get("event") or {}) for _, case in cases]
+    records = pl.DataFrame({"raw_data": raw}, schema={"raw_data": pl.String}).with_row_index("position")
+    records = records.select("raw_data", pl.col("position").cast(pl.Int64), object=pl.lit("tests"), repaired=pl.lit(False))
+    program = compile_program(RuleSet(tuple(rules), ()), mappings)
+    understood = understand(records, mappings, {name: Want(p.columns, p.paths) for name, p in program.plans.items()}, now=datetime.now(UTC))
+    found: dict[int, tuple[str, set[str]]] = {}
+    for mapping, normalized in understood.parts:
+        plan = program.plans[mapping.source]
+        positions = normalized.events["x.position"].to_list()
+        found.update((position, (mapping.source, set())) for position in positions)
+        if plan.rules and positions:
+            for row, rule in detect(normalized.events, plan).select("row", "rule").iter_rows():
+                found[positions[row]][1].add(plan.rules[rule].uid)
+    return [RuleTest(rule, str(case.get("name")), _verdict(rule, case, found.get(n), program)) for n, (rule, case) in enumerate(cases)]
+
+
+def rule_tests(rule: Rule) -> list[dict[str, Any]]:
+    """The tests ``rule`` carries, as they stand in its document."""
+    tests = dict(rule.extra).get("tests")
+    return [dict(case) for case in tests if isinstance(case, AnyMapping)] if isinstance(tests, (list, tuple)) else []
+
+
+def _verdict(rule: Rule, case: AnyMapping[str, Any], found: tuple[str, set[str]] | None, program: Program) -> str | None:
+    if rule.uid in program.refused:
+        return f"the rule does not compile: {program.refused[rule.uid].message}"
+    if found is None:
+        return "the event is of no known source or has no time"
+    source, matched = found
+    expected = case.get("source")
+    if expected is not None and expected != source:
+        return f"the event was recognised as {source}, not {expected}"
+    if bool(case.get("match")) != (rule.uid in matched):
+        return "should match and does not" if case.get("match") else "should not match and does"
+    return None

@@ -1,0 +1,117 @@
+"""`scan`: everything below some paths through the rules."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+
+from connectors.batches import Batch, Input, list_input
+from connectors.sources import load_mappings
+from engine import bundled
+from engine.correlate.alerts import alerts as make_alerts
+from engine.correlate.episodes import keep_first_raw
+from engine.detect.program import compile_program
+from engine.model import Alert, Level, RunReport
+from engine.pipeline.batch import Found, Settings, work
+from engine.report.account import Totals, build_report
+from engine.runners import local
+from engine.runners.interrupts import heeded, until
+from engine.sigma.load import load
+from engine.store.memory import EventIndex, HitStore, Losers
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: objects and stored bytes done of all, records so far."""
+
+    objects: int
+    objects_total: int
+    bytes: int
+    bytes_total: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all alerts."""
+
+    alerts: list[Alert]
+    report: RunReport
+    highest: Level | None = None
+
+
+def scan(
+    paths: Sequence[str],
+    settings: Settings,
+    *,
+    rules: Sequence[str | Path] = (),
+    builtin: bool = True,
+    min_level: Level = Level.LOW,
+    stdin: BinaryIO | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> ScanResult:
+    """Run rules over everything below ``paths``.
+
+    ``rules`` are files, directories or YAML texts beside crosswind's own (``builtin``). A single bad object, record or rule stops nothing and stands
+    in the report. Ctrl-C ends the run early with what was found so far and ``report.interrupted``. Raises UsageError for paths of rules that do not
+    exist and for contradictory settings.
+    """
+    started = time.perf_counter()
+    mappings = load_mappings()
+    ruleset = load([*([bundled.detections()] if builtin else []), *rules])
+    program = compile_program(ruleset, mappings)
+    loaded = time.perf_counter()
+    given = list_input(paths, settings.limits, stdin)
+    totals = Totals(objects=len(given.objects))
+    index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=ruleset.rules))
+    try:
+        for found in run(given, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
+            for rows in found.index:
+                index.add(rows)
+            for hits in found.hits:
+                store.add(hits)
+        losers = index.resolve(partial(given.read_again, settings.limits))
+    finally:
+        index.close()
+    matched = _without(store.collect(), losers)
+    alerts = make_alerts(matched, ruleset.rules) if matched is not None else []
+    shown = [alert for alert in alerts if alert.level >= min_level]
+    counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
+    totals.losers(losers, tuple(mappings))
+    totals.seconds_loading = loaded - started
+    totals.seconds = time.perf_counter() - started
+    report = build_report(totals, given.skips, given.rejects, program, mappings, counts, alerts, shown, settings.source)
+    return ScanResult(shown, report, max((alert.level for alert in alerts), default=None))
+
+
+def run(
+    given: Input,
+    settings: Settings,
+    step: Callable[[Batch], Found],
+    totals: Totals,
+    progress: Callable[[Progress], None] | None,
+) -> Iterator[Found]:
+    size = sum(obj.size for obj in given.objects)
+    with heeded() as stopped:
+        streams = until(stopped, (until(stopped, stream) for stream in given.streams(settings.limits)))
+        for found in local.run(streams, step, settings.jobs or local.default_jobs()):
+            totals.add(found)
+            yield found
+            if progress is not None:
+                progress(Progress(totals.objects_done, len(given.objects), totals.stored, size, totals.records))
+        totals.interrupted = stopped() and totals.objects_done < len(given.objects)
+
+
+def _without(hits: pl.DataFrame | None, losers: Losers) -> pl.DataFrame | None:
+    """The hits on records that are events; a record whose identity another one holds has none."""
+    if hits is None:
+        return None
+    lost = losers.places.rename({"object": "object_index", "position": "x.position"}).with_columns(pl.col("x.position").cast(pl.Int64))
+    return hits.join(lost, on=["object_index", "x.position"], how="anti", maintain_order="left").drop("object_index")
