@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +90,24 @@ def titles(output: bytes) -> list[str]:
 def adds_up(report: dict[str, Any]) -> bool:
     """Whether every record of a summary stands in exactly one place."""
     return bool(report["records"] == sum(report[name] for name in SUM))
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that everybody may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """For a while no more rights than anybody has: root may read everything otherwise."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)

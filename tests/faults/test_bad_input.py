@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import random
 import signal
 import time
@@ -21,7 +20,7 @@ from connectors import batches
 from connectors.transports.base import Limits
 from engine.pipeline import Progress, ScanResult, Settings, scan
 from engine.report.summary import as_json, exit_code_of
-from tests.logs import ALERT, adds_up, command, delivered, event, lines, quiet, started, titles
+from tests.logs import ALERT, adds_up, command, delivered, event, lines, open_folder, quiet, started, titles, without_rights
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -254,14 +253,16 @@ def test_a_file_that_goes_away_after_it_was_listed_is_named(tmp_path: Path) -> N
     assert report["failures"] == [f"{victim}: cannot be read: No such file or directory"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything is readable for root")
-def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_bytes(delivered(quiet(1)))
-    (tmp_path / "a.json").chmod(0)
-    (tmp_path / "b.json").write_bytes(delivered(event()))
-    result, report = outcome(tmp_path)
+def test_a_file_without_permission_is_named() -> None:
+    with open_folder() as folder:
+        (folder / "a.json").write_bytes(delivered(quiet(1)))
+        (folder / "a.json").chmod(0)
+        (folder / "b.json").write_bytes(delivered(event()))
+        outcome(folder / "b.json")  # whatever is loaded on first use is loaded before the rights are gone
+        with without_rights():
+            result, report = outcome(folder)
     assert [alert.rule.title for alert in result.alerts] == [ALERT]
-    assert report["failures"] == [f"{tmp_path / 'a.json'}: cannot be read: Permission denied"]
+    assert report["failures"] == [f"{folder / 'a.json'}: cannot be read: Permission denied"]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -19,6 +19,7 @@ from connectors.transports import TRANSPORTS
 from connectors.transports.base import Limits, Object
 from connectors.transports.files import FilesTransport, hint
 from engine.model import Reject, Skip
+from tests.logs import open_folder, without_rights
 
 DATA = b'{"n":1}\n{"n":2}\n'
 
@@ -136,11 +137,13 @@ def test_an_empty_file_is_skipped(tmp_path: Path) -> None:
     assert listed(tmp_path) == [Skip(f"{tmp_path}/a", "empty file")]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
-    put(tmp_path / "a").chmod(0)
-    (found,) = listed(tmp_path)
+def test_an_unreadable_file_is_refused() -> None:
+    with open_folder() as folder:
+        put(folder / "a").chmod(0)
+        with without_rights():
+            (found,) = listed(folder)
     assert isinstance(found, Reject)
+    assert "ermission" in found.reason
 
 
 @pytest.mark.parametrize(
