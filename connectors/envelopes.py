@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from connectors.jsonbytes import depth_of
-from connectors.splitting import Splitter
-from connectors.texts import Buffer, as_utf8, joined
+from connectors.splitting.jsonbytes import depth_of
+from connectors.splitting.splitter import Splitter
+from connectors.splitting.texts import Buffer, as_utf8, joined
+from connectors.splitting.unwrap import Opened, Refused, open_document, suspects
+from connectors.splitting.window import Values
 from connectors.transports.base import Limits
-from connectors.unwrap import Opened, Refused, open_document, suspects
-from connectors.window import Values
 from engine.model import Reject, Skip
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from connectors.envelopes import Piece, split
-from connectors.texts import as_utf8
+from connectors.splitting.texts import as_utf8
 from connectors.transports.base import Limits, Object
 from connectors.transports.files import STDIN
 from engine.errors import EnvelopeError

@@ -213,7 +213,7 @@ def exact_cells(text: str, paths: Sequence[Segments], embedded: frozenset[Segmen
     try:
         values = reader.values(orjson.loads(text))
         if not any(_has_float(value) for value in values):
-            return [None if value is _MISSING else orjson.dumps(value).decode() for value in values]
+            return [None if value is _MISSING else jsontext.encode(value) for value in values]
     except orjson.JSONDecodeError:
         pass
     return [None if value is _MISSING else jsontext.dump(value) for value in reader.values(jsontext.parse(text))]
@@ -322,13 +322,23 @@ def open_embedded(text: str) -> Any:
     if stripped[:1] not in ("{", "["):
         return text
     try:
-        return jsontext.loads(stripped)
-    except (ValueError, RecursionError):
+        return orjson.loads(stripped)
+    except orjson.JSONDecodeError:
         pass
-    if len(stripped) > _MAX_REPR:
-        return text
     try:
-        value = ast.literal_eval(stripped)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        value = jsontext.loads(stripped)
+    except (ValueError, RecursionError):
+        value = _literal(stripped)
+    if not isinstance(value, (dict, list)):
         return text
-    return value if isinstance(value, (dict, list)) else text
+    # Literals hold sets, bytes and keys that are no text, lenient JSON lone surrogates: only what JSON can say goes on.
+    return jsontext.loads(jsontext.encode(value))
+
+
+def _literal(text: str) -> Any:
+    if len(text) > _MAX_REPR:
+        return None
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None

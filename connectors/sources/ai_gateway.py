@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from connectors import bodies
-from connectors.answers import Reply, whole_number
-from connectors.inference import reply, request
-from connectors.messages import Said, call, flat, joined
-from connectors.models import maker, model_name
-from connectors.partial import decode
+from connectors.inference import bodies
+from connectors.inference.answers import Reply, whole_number
+from connectors.inference.exchange import reply, request
+from connectors.inference.messages import Said, call, flat, joined
+from connectors.inference.models import maker, model_name
+from connectors.inference.partial import decode
+from connectors.inference.verdicts import Finding, azure_findings, filtered_stop, finding, policy, verdict
 from connectors.values import ip, is_empty, number, port, text, texts
-from connectors.verdicts import Finding, azure_findings, filtered_stop, finding, policy, verdict
 
 _PATHS = (
     ("/chat/completions", "chat"),

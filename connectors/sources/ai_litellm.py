@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from connectors import bodies
-from connectors.inference import reply, request
-from connectors.messages import Said, call, flat, joined
-from connectors.models import model_name
-from connectors.partial import decode
+from connectors.inference import bodies
+from connectors.inference.exchange import reply, request
+from connectors.inference.messages import Said, call, flat, joined
+from connectors.inference.models import model_name
+from connectors.inference.partial import decode
+from connectors.inference.verdicts import Finding, azure_findings, bedrock_findings, filtered_stop, finding, plain, policy, verdict
 from connectors.values import email, is_empty, micros, number, text, texts
-from connectors.verdicts import Finding, azure_findings, bedrock_findings, filtered_stop, finding, plain, policy, verdict
 
 _BLOCKED = frozenset(("guardrailintervened", "blocked", "failure", "intervened", "block"))
 _REFUSALS = frozenset(("contentpolicyviolationerror", "guardrailraisedexception", "guardrailinterventionnormalstringerror"))

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from connectors import bodies
-from connectors.answers import whole_number
-from connectors.messages import joined
-from connectors.models import maker, model_name
-from connectors.otlp import attributes, conversation, event_name
-from connectors.partial import decode
+from connectors.inference import bodies
+from connectors.inference.answers import whole_number
+from connectors.inference.messages import joined
+from connectors.inference.models import maker, model_name
+from connectors.inference.otlp import attributes, conversation, event_name
+from connectors.inference.partial import decode
+from connectors.inference.verdicts import filtered_stop, plain, verdict
 from connectors.values import domain, email, integer, ip, is_empty, number, text, texts
-from connectors.verdicts import filtered_stop, plain, verdict
 from engine import jsontext
 
 _CLOUDS = {"aws": "AWS", "azure": "Azure", "gcp": "GCP", "az": "Azure", "amazon": "AWS", "google_cloud": "GCP"}

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors import bodies
-from connectors.answers import whole_number
-from connectors.inference import reply
-from connectors.partial import decode
+from connectors.inference import bodies
+from connectors.inference.answers import whole_number
+from connectors.inference.exchange import reply
+from connectors.inference.partial import decode
+from connectors.inference.verdicts import bedrock_findings, plain, verdict
 from connectors.values import email, is_empty, text
-from connectors.verdicts import bedrock_findings, plain, verdict
 
 _ARN = re.compile(r"arn:[\w-]+:(?P<service>iam|sts)::(?P<account>[^:]*):(?P<kind>[^/]+)(?:/(?P<path>.+))?")
 _TYPES = {"user": "IAMUser", "root": "Root", "assumed-role": "AssumedRole", "federated-user": "FederatedUser", "role": "Role"}

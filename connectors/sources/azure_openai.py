@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors import bodies
-from connectors.answers import whole_number
-from connectors.inference import reply
-from connectors.models import maker, model_name, model_version
-from connectors.partial import decode
+from connectors.inference import bodies
+from connectors.inference.answers import whole_number
+from connectors.inference.exchange import reply
+from connectors.inference.models import maker, model_name, model_version
+from connectors.inference.partial import decode
+from connectors.inference.verdicts import azure_findings, filtered_stop, verdict
 from connectors.values import is_empty, text
-from connectors.verdicts import azure_findings, filtered_stop, verdict
 
 _SUBSCRIPTION = re.compile(r"(?:^|/)subscriptions/([^/]+)", re.IGNORECASE)
 _VERSION = re.compile(r"(?:API version |api-version=)([\w.-]+)", re.IGNORECASE)

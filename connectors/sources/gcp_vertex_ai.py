@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors import bodies
-from connectors.inference import reply
-from connectors.models import maker, model_version
-from connectors.partial import decode
+from connectors.inference import bodies
+from connectors.inference.exchange import reply
+from connectors.inference.models import maker, model_version
+from connectors.inference.partial import decode
+from connectors.inference.verdicts import gemini_verdict
 from connectors.values import is_empty, text
-from connectors.verdicts import gemini_verdict
 
 
 def _body(full: Any, payload: Any) -> Any:

@@ -40,7 +40,7 @@ _TOKENS: dict[str, str] = {
     "session_token": _START + r"(?:FwoGZXIvYXdz|FQoGZXIvYXdz|IQoJb3JpZ2lu)[A-Za-z0-9/+=]{20,}",
 }
 _NAMES = (
-    r"aws_secret_access_key|aws_session_token|secret_?access_?key|session_?token|client_?secret|shared_?access_?key|account_?key|api_?key|access_?token"
+    r"aws_secret_access_key|aws_session_token|secret_?access_?key|session_?token|client_?secret|shared_?access_?key|account_?key|api[_-]?key|subscription[_-]?key|functions[_-]?key|access_?token"
     r"|refresh_?token|id_?token|x-amz-signature|x-amz-security-token|x-api-key|authorization|password|passwd|pwd|(?<!:)secret|sig"
 )
 _ASSIGNED = (
@@ -62,6 +62,9 @@ _SECRET_KEYS = _words(
     secrettext cookie setcookie credentialspassword
     """
 )
+_SECRET_ENDS = ("password", "passwd", "secret", "apikey", "secretkey", "secretaccesskey", "privatekey", "subscriptionkey", "connectionstring")
+"""Names of variables and parameters: ``DB_PASSWORD``, ``adminUserPassword``, ``AZURE_OPENAI_API_KEY``."""
+_NAMING = ("name", "key", "Name", "Key", "parameterKey", "ParameterKey")
 _CONTENT_KEYS = _words(
     """
     messages message content contents text texts prompt prompts input inputs output outputs inputbodyjson outputbodyjson inputtext outputtext
@@ -159,6 +162,9 @@ def _walk(value: Any, content: bool, *, inside: bool, depth: int, key: str = "")
     if depth > _DEEPEST:
         return "[redacted: too deep]"
     if isinstance(value, dict):
+        named = next((value[name] for name in _NAMING if isinstance(value.get(name), str)), None)
+        if named is not None and _secret(_plain(named.rpartition(".")[2])):
+            return {name: item if item == named else _hidden(item) for name, item in value.items()}
         pair = content and isinstance(value.get("key"), str) and _private(value["key"])
         return {
             (redact_text(name)): _member(name, item, content, inside=inside or (pair and name != "key"), depth=depth + 1)
@@ -173,10 +179,22 @@ def _walk(value: Any, content: bool, *, inside: bool, depth: int, key: str = "")
 
 def _member(name: str, value: Any, content: bool, *, inside: bool, depth: int) -> Any:
     plain = _plain(name)
-    if plain in _SECRET_KEYS and not isinstance(value, (dict, list)):
-        return value if value is None or isinstance(value, bool) or value == "" else CREDENTIAL
+    if _secret(plain) and not isinstance(value, dict):
+        return _hidden(value)
     inside = inside or (content and _private(name))
     return _walk(value, content, inside=inside, depth=depth, key=plain)
+
+
+def _secret(plain: str) -> bool:
+    return plain in _SECRET_KEYS or plain.endswith(_SECRET_ENDS)
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _hidden(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
+    return value if value is None or isinstance(value, bool) or value == "" else CREDENTIAL
 
 
 def _string(text: str, content: bool, *, inside: bool, depth: int, key: str) -> str:

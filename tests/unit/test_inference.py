@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from connectors import bodies
-from connectors.inference import reply, request
-from connectors.models import maker, model_name, model_version
-from connectors.otlp import attributes, plain_value
-from connectors.partial import complete, decode
-from connectors.verdicts import azure_findings, bedrock_findings, gemini_verdict, policy, verdict
+from connectors.inference import bodies
+from connectors.inference.exchange import reply, request
+from connectors.inference.models import maker, model_name, model_version
+from connectors.inference.otlp import attributes, plain_value
+from connectors.inference.partial import complete, decode
+from connectors.inference.verdicts import azure_findings, bedrock_findings, gemini_verdict, policy, verdict
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from connectors.inference import reply, request
-from connectors.messages import joined
-from connectors.models import maker, model_name, model_version
-from connectors.partial import decode
+from connectors.inference.exchange import reply, request
+from connectors.inference.messages import joined
+from connectors.inference.models import maker, model_name, model_version
+from connectors.inference.partial import decode
 
 _PARAMETERS = {
     "max_tokens": (

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from connectors.jsonbytes import Valid, check, list_start, members, value_end
-from connectors.window import Gathered, OpenList, Values, Window
+from connectors.splitting.jsonbytes import Valid, check, list_start, members, value_end
+from connectors.splitting.window import Gathered, OpenList, Values, Window
 
 LIST_NAMES = frozenset(("Records", "records", "value", "logEvents", "Events", "events", "receivedMessages", "resourceSpans", "resourceLogs"))
 """Members that hold the records of a document."""

@@ -72,7 +72,7 @@ def members(text: bytes | bytearray | memoryview | msgspec.Raw) -> dict[str, msg
     """Key → value of the JSON object ``text``, the last of equal keys; None where it is no valid object."""
     try:
         return _MEMBERS.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

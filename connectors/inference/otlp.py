@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from connectors.answers import Reply, choice
-from connectors.inference import reply, request
-from connectors.messages import Said, call, flat, message
-from connectors.partial import decode
+from connectors.inference.answers import Reply, choice
+from connectors.inference.exchange import reply, request
+from connectors.inference.messages import Said, call, flat, message
+from connectors.inference.partial import decode
 from connectors.values import is_empty
 
 _NUMBERED = re.compile(r"gen_ai\.(prompt|completion)\.(\d+)\.(.+)")

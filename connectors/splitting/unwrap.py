@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import msgspec
 import polars as pl
 
-from connectors.jsonbytes import TOO_DEEP, Valid, check, members
-from connectors.texts import Buffer
+from connectors.splitting.jsonbytes import TOO_DEEP, Valid, check, members
+from connectors.splitting.texts import Buffer
 from connectors.transports.base import Limits
 
 CONTROL = "CloudWatch control message"

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.partial import decode
+from connectors.inference.partial import decode
 
 Finding = dict[str, Any]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.answers import Reply, counted, identified, stopped, whole
-from connectors.messages import call, joined
+from connectors.inference.answers import Reply, counted, identified, stopped, whole
+from connectors.inference.messages import call, joined
 
 
 class _Pieces:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.answers import Reply, choice, whole
-from connectors.messages import Said, flat, message, texts
-from connectors.partial import decode
-from connectors.streams import fold
+from connectors.inference.answers import Reply, choice, whole
+from connectors.inference.messages import Said, flat, message, texts
+from connectors.inference.partial import decode
+from connectors.inference.streams import fold
 
 _SYSTEM_KEYS = ("system", "systemInstruction", "system_instruction", "instructions", "preamble", "context")
 _USER_KEYS = ("prompt", "inputText", "inputs", "message", "texts", "query", "text_prompts", "textToImageParams", "content")

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from connectors.texts import is_utf8, joined, lengths, over
-from connectors.tolerant import Tolerant
+from connectors.splitting.texts import is_utf8, joined, lengths, over
+from connectors.splitting.tolerant import Tolerant
+from connectors.splitting.window import Gathered, OpenList, Values, Window
 from connectors.transports.base import Limits
-from connectors.window import Gathered, OpenList, Values, Window
 from engine.errors import InputError
 
 _SPACE = re.compile(rb"\s*+")

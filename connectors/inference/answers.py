@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.messages import Said, joined, message, tool_calls
+from connectors.inference.messages import Said, joined, message, tool_calls
 
 
 @dataclass(slots=True)

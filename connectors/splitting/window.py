@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from connectors.jsonbytes import Discard, Valid
-from connectors.texts import Buffer, joined
+from connectors.splitting.jsonbytes import Discard, Valid
+from connectors.splitting.texts import Buffer, joined
 from connectors.transports.base import Limits
 from engine.errors import InputError
 
