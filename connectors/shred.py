@@ -8,6 +8,7 @@ spelling of a key, a duplicate key, an object written as a string, or a number w
 from __future__ import annotations
 
 import ast
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from engine.schema import split_path
 Segments = tuple[str, ...]
 _MISSING: Any = object()
 _FLOAT_INSIDE = r"[\[:,]-?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)[,}\]]"
+_NEGATIVE_ZERO = r"[:\[,]\s*-0\s*[,}\]]"
 _MAX_REPR = 1 << 20
 
 
@@ -147,7 +149,7 @@ def _odd_rows(raw: pl.Series, found: _Extracted, wanted: _Wanted) -> np.ndarray[
     for index in range(len(wanted.paths), width):
         odd |= found.flat.gather_every(width, index).is_not_null().to_numpy()
     if width:
-        odd |= _odd_numbers(found.flat, width, len(wanted.paths))
+        odd |= _odd_numbers(raw, found.flat, width, len(wanted.paths))
     return odd
 
 
@@ -182,7 +184,7 @@ def _embedded_rows(raw: pl.Series, rows: pl.Series, wanted: _Wanted) -> np.ndarr
     return found
 
 
-def _odd_numbers(flat: pl.Series, width: int, used: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _odd_numbers(raw: pl.Series, flat: pl.Series, width: int, used: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Records with a number whose source text the extraction rewrites (``1e5``, ``0.10``), alone or inside an object."""
     odd = np.zeros(flat.len() // width, dtype=bool)
     array = flat.cast(pl.String).to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -197,6 +199,11 @@ def _odd_numbers(flat: pl.Series, width: int, used: int) -> np.ndarray[Any, np.d
         if cells.size:
             hits: np.ndarray[Any, Any] = flat.gather(cells).str.contains(pattern).fill_null(False).to_numpy()
             odd[cells[hits] // width] = True
+    zero = flat.gather(number) == "0"
+    if zero.any():
+        rows = np.unique(number[zero.to_numpy()] // width)
+        negative: np.ndarray[Any, Any] = raw.gather(rows).str.contains(_NEGATIVE_ZERO).to_numpy()
+        odd[rows[negative]] = True
     return odd
 
 
@@ -212,11 +219,11 @@ def exact_cells(text: str, paths: Sequence[Segments], embedded: frozenset[Segmen
     reader = _reader(tuple(paths), embedded)
     try:
         values = reader.values(orjson.loads(text))
-        if not any(_has_float(value) for value in values):
+        if not any(_has_float(value) for value in values) and not (any(value == 0 for value in values) and re.search(_NEGATIVE_ZERO, text)):
             return [None if value is _MISSING else jsontext.encode(value) for value in values]
     except orjson.JSONDecodeError:
         pass
-    return [None if value is _MISSING else jsontext.dump(value) for value in reader.values(jsontext.parse(text))]
+    return [None if value is _MISSING else jsontext.dump(value) for value in reader.values(jsontext.parse(text), exact=True)]
 
 
 def _has_float(value: Any) -> bool:
@@ -268,43 +275,43 @@ class _Reader:
                 node = node.children[segment]
             node.ends.append(index)
 
-    def values(self, record: Any) -> list[Any]:
-        """The value at each path, `_MISSING` where there is none."""
+    def values(self, record: Any, *, exact: bool = False) -> list[Any]:
+        """The value at each path, `_MISSING` where there is none. ``exact``: numbers in embedded texts keep their source text as well."""
         found: dict[int, Any] = {}
-        self._walk(record, self._root, found)
+        self._walk(record, self._root, found, exact)
         return [found.get(index, _MISSING) for index in range(self._size)]
 
-    def _walk(self, value: Any, node: _Node, found: dict[int, Any]) -> None:
+    def _walk(self, value: Any, node: _Node, found: dict[int, Any], exact: bool) -> None:
         for index in node.ends:
             found[index] = value
         if not node.children:
             return
         if node.embedded and isinstance(value, str):
-            value = open_embedded(value)
+            value = open_embedded(value, exact=exact)
         if isinstance(value, dict):
-            self._members(value, node, found)
+            self._members(value, node, found, exact)
         elif isinstance(value, list):
-            self._elements(value, node, found)
+            self._elements(value, node, found, exact)
 
-    def _members(self, value: dict[str, Any], node: _Node, found: dict[int, Any]) -> None:
+    def _members(self, value: dict[str, Any], node: _Node, found: dict[int, Any], exact: bool) -> None:
         names = {key.lower(): key for key in value}
         for segment, child in node.children.items():
             key = segment if segment in value else names.get(segment.lower())
             if key is not None:
-                self._walk(value[key], child, found)
+                self._walk(value[key], child, found, exact)
         if node.tails.keys() & names.keys():
             for folded in node.tails.keys() & names.keys():
                 for rest, index in node.tails[folded]:
                     found[index] = value[rest] if rest in value else value[names[folded]]
 
-    def _elements(self, value: list[Any], node: _Node, found: dict[int, Any]) -> None:
+    def _elements(self, value: list[Any], node: _Node, found: dict[int, Any], exact: bool) -> None:
         inner = _Node(False)
         inner.children, inner.tails = node.children, node.tails
         gathered: dict[int, list[Any]] = {}
         for element in value:
             if isinstance(element, (dict, list)):
                 part: dict[int, Any] = {}
-                self._walk(element, inner, part)
+                self._walk(element, inner, part, exact)
                 for index, item in part.items():
                     gathered.setdefault(index, []).extend(item if isinstance(item, list) else [item])
         found.update(gathered)
@@ -316,14 +323,14 @@ def _reader(paths: tuple[Segments, ...], embedded: frozenset[Segments]) -> _Read
     return _Reader(paths, embedded)
 
 
-def open_embedded(text: str) -> Any:
+def open_embedded(text: str, *, exact: bool = False) -> Any:
     """The object or list that ``text`` holds as JSON or as a Python literal; ``text`` itself where it holds neither."""
     stripped = text.strip()
     if stripped[:1] not in ("{", "["):
         return text
     try:
-        return orjson.loads(stripped)
-    except orjson.JSONDecodeError:
+        return jsontext.parse(stripped) if exact else orjson.loads(stripped)
+    except (ValueError, RecursionError):
         pass
     try:
         value = jsontext.loads(stripped)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +60,41 @@ class Found:
     hits: list[pl.DataFrame] = field(default_factory=list)
     seen_paths: dict[str, set[str]] = field(default_factory=dict)
     frames: list[pl.DataFrame] = field(default_factory=list)
+
+
+def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
+    """``step`` on a batch. Where it raises, the batch is halved until the record at fault stands alone and is rejected: it takes no other with it."""
+    records = batch.records
+    try:
+        return step(batch)
+    except Exception as error:
+        if not records.height:
+            raise
+        if records.height == 1:
+            reason = f"crosswind could not process this record ({type(error).__name__}); please report it"
+            rows = records.select("object", "position").iter_rows()
+            return Found(replace(batch, records=records.clear()), 1, rejects=[Reject(uri, reason, position) for uri, position in rows])
+    half = records.height // 2
+    found = isolated(replace(batch, records=records[:half]), step)
+    _add(found, isolated(Batch(records[half:], batch.parts), step))
+    return found
+
+
+def _add(found: Found, other: Found) -> None:
+    found.records += other.records
+    found.out_of_range += other.out_of_range
+    found.flagged += other.flagged
+    found.unknown.extend(other.unknown)
+    found.rejects.extend(other.rejects)
+    found.index.extend(other.index)
+    found.hits.extend(other.hits)
+    found.frames.extend(other.frames)
+    found.events.update(other.events)
+    for source, (low, high) in other.spans.items():
+        known = found.spans.get(source, (low, high))
+        found.spans[source] = (min(known[0], low), max(known[1], high))
+    for source, paths in other.seen_paths.items():
+        found.seen_paths.setdefault(source, set()).update(paths)
 
 
 def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings) -> Found:

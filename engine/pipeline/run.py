@@ -19,7 +19,7 @@ from engine.correlate.alerts import alerts as make_alerts
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import compile_program
 from engine.model import Alert, Level, RunReport
-from engine.pipeline.batch import Found, Settings, work
+from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.interrupts import heeded, until
@@ -101,7 +101,7 @@ def run(
     size = sum(obj.size for obj in given.objects)
     with heeded() as stopped:
         streams = until(stopped, (until(stopped, stream) for stream in given.streams(settings.limits)))
-        for found in local.run(streams, step, settings.jobs or local.default_jobs()):
+        for found in local.run(streams, partial(isolated, step=step), settings.jobs or local.default_jobs()):
             totals.add(found)
             yield found
             if progress is not None:

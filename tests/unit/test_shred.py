@@ -79,3 +79,18 @@ def test_fast_extraction_equals_the_exact_reader(records: list[dict[str, Any]]) 
         exact = exact_cells(text, segments, frozenset([("a",)]))
         assert [None if c is None else json.loads(c) for c in row] == [None if c is None else json.loads(c) for c in exact]
         assert [(c or "")[:1] for c in row] == [(c or "")[:1] for c in exact]
+
+
+@pytest.mark.parametrize(
+    ("record", "cell"),
+    [
+        ('{"p":"{\\"b\\":0.10}"}', "0.10"),
+        ("{\"p\":\"{1: 'a', 'b': {2}}\"}", None),
+        ("{\"p\":\"{'b': b'x'}\"}", '"x"'),
+        ('{"p":"{\\"b\\":\\"\\\\ud800\\"}"}', '"�"'),
+        ('{"p":{"b":-0}}', "-0"),
+    ],
+)
+def test_hostile_embedded_text(record: str, cell: str | None) -> None:
+    found = shred(pl.Series([record, "{}"]), ["p.b"], ["p"])["p.b"][0]
+    assert found == cell or (cell is None and (found is None or found.startswith("[")))
