@@ -255,7 +255,7 @@ def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, wan
 def _time_reason(rule: ColumnRule, mapping: Mapping, text: str) -> str:
     for path, found in look_up(_parse(text), rule.paths).items():
         if not values.is_empty(found):
-            shown = repr(found) if _HARMLESS.fullmatch(str(found)) else f"{type(found).__name__} of {len(str(found))} characters"
+            shown = repr(found) if _HARMLESS.fullmatch(str(found)) else f"{len(str(found))} other characters"
             return f"{mapping.source}: {path} is not a time: {shown}"
     return f"{mapping.source}: no event time ({' or '.join(rule.paths[:3])})"
 

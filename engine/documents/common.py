@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -64,6 +65,20 @@ def _is_empty(value: Any) -> bool:
 def is_active(alert: Alert) -> bool:
     """Whether the alert stands and asks for attention: not retracted or superseded, and above informational."""
     return alert.state in (State.LIVE, State.OPEN) and alert.level > Level.INFORMATIONAL
+
+
+def clean(alert: Alert, show_content: bool) -> Alert:
+    """``alert`` without credentials in what names its events and accounts: ids and operations are texts a caller may choose."""
+    if show_content:
+        return alert
+    return replace(
+        alert,
+        cloud=tuple(replace(cloud, account=redact_text(cloud.account) if cloud.account else None) for cloud in alert.cloud),
+        events=tuple(
+            replace(event, uid=redact_text(event.uid), operation=redact_text(event.operation) if event.operation else None) for event in alert.events
+        ),
+        event_uids=tuple(map(redact_text, alert.event_uids)),
+    )
 
 
 def shown(text: str, show_content: bool) -> str:

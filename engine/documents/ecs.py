@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from engine.documents.common import PRODUCT, is_active, plain, product_version, shown, timestamp, without_empty
+from engine.documents.common import PRODUCT, clean, is_active, plain, product_version, shown, timestamp, without_empty
 from engine.documents.native import event_document
 from engine.documents.redaction import redact_evidence
 from engine.documents.taxonomy import Threats, resolve
@@ -26,6 +26,7 @@ def to_ecs(alert: Alert, *, namespace: str = "default", show_content: bool = Fal
 
     ``event.ingested`` is not here: the sink sets it at every attempt. Informational, superseded and retracted alerts are ``event.kind: event``.
     """
+    alert = clean(alert, show_content)
     evidence = redact_evidence(alert.evidence, show_content=show_content)
     document = {
         "@timestamp": timestamp(alert.last_time),

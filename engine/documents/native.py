@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.documents.common import plain, shown, timestamp
+from engine.documents.common import clean, plain, shown, timestamp
 from engine.documents.redaction import redact_evidence
 from engine.model import Alert, EventRef
 
 
 def to_native(alert: Alert, *, show_content: bool = False) -> dict[str, Any]:
     """The alert as plain values in fixed order. Prompts, answers and credentials are redacted unless ``show_content``."""
+    alert = clean(alert, show_content)
     rule = alert.rule
     return {
         "uid": alert.uid,

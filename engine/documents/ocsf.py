@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from engine.documents.common import PRODUCT, is_active, milliseconds, plain, product_version, shown, without_empty
+from engine.documents.common import PRODUCT, clean, is_active, milliseconds, plain, product_version, shown, without_empty
 from engine.documents.ecs import is_ip
 from engine.documents.redaction import is_inference, redact_evidence
 from engine.documents.taxonomy import ATTACK, ATTACK_VERSION, Tactic, Technique, Threats, resolve
@@ -34,6 +34,7 @@ _OBSERVABLES = (
 
 def to_ocsf(alert: Alert, *, show_content: bool = False) -> dict[str, Any]:
     """The alert as a Detection Finding, keys in fixed order, nothing null. AI detail stands in ``unmapped.ai``: the class has no place for it."""
+    alert = clean(alert, show_content)
     evidence = redact_evidence(alert.evidence, show_content=show_content)
     activity = 1 if alert.state in (State.LIVE, State.OPEN) else 3
     status_id, status = _STATUS[alert.state]

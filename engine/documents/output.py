@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, TextIO
 
-from engine.documents.common import shown, timestamp
+from engine.documents.common import clean, shown, timestamp
 from engine.documents.ecs import to_ecs
 from engine.documents.escaping import csv_cell, safe_json
 from engine.documents.native import to_native
@@ -66,6 +66,7 @@ def _write_csv(alerts: Iterable[Alert], stream: TextIO, show_content: bool) -> i
 
 def csv_row(alert: Alert, *, show_content: bool = False) -> dict[str, str]:
     """The alert as flat texts, not yet escaped; several values of a column are joined with ``; ``."""
+    alert = clean(alert, show_content)
     first = alert.events[0] if alert.events else None
     row = {
         "first_time": timestamp(alert.first_time),

@@ -71,10 +71,13 @@ _CONTENT_KEYS = _words(
     completion completions response responses requestbody responsebody backendrequestbody backendresponsebody system systeminstruction
     systeminstructions systemprompt instructions generation generations results result arguments args toolcalls tooluse toolresult toolinput
     tooloutput query question answer documents thinking reasoning reasoningcontent delta candidates parts fullrequest fullresponse request
+    errorstr errormessage stacktrace traceback description
     choices body payload chunk chunks functioncall functionresponse parameters proxyserverrequest matchedtext match detail trace guardrailtrace
     """
 )
 _CONTENT_MARKS = (
+    "ai.response",
+    "ai.prompt",
     "gen_ai.prompt",
     "gen_ai.completion",
     "messages",
@@ -95,6 +98,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:/@+-]{1,100}")
 _SHORTEST = 6
 """No pattern matches fewer characters."""
 _SHORT = 256
+_QUOTED = re.compile(r"[\"'`{\[\n]")
+_LONGEST_MESSAGE = 160
 
 
 def redact_text(text: str) -> str:
@@ -248,11 +253,19 @@ def _column(name: str, value: Any, inference: bool) -> Any:
         return value
     if name in CONTENT_COLUMNS:
         return redact_content(value)
+    if name == "status_detail" and inference:
+        return _told(value)
     if name == "raw_data":
         return redact_json(value, content=inference)
     if name in CONTENT_JSON_COLUMNS:
         return _content_json(value)
     return redact_text(value)
+
+
+def _told(text: str) -> str:
+    """What an error message of an inference call says before it quotes: providers repeat the prompt in it."""
+    said = _QUOTED.split(text, maxsplit=1)[0][:_LONGEST_MESSAGE]
+    return redact_text(text) if said == text else f"{redact_text(said.rstrip())} {redact_content(text[len(said) :])}".strip()
 
 
 def _content_json(text: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from engine.detect.program import Program
+from engine.documents.redaction import redact_text
 from engine.model import Alert, Level, Reject, RuleStatus, RunReport, Skip, SourceCount
 from engine.schema import Mapping
 from engine.sigma.tree import Rule
@@ -77,13 +78,13 @@ class Totals:
         self.skipped_objects.extend(skip for skip in batch.skips if skip.position is None)
         self.failed.extend(reject for reject in batch.rejects if reject.position is None)
         unread = [reject for reject in batch.rejects if reject.position is not None]
-        rejected = [*unread, *found.rejects]
+        rejected = [replace(reject, reason=redact_text(reject.reason)) for reject in (*unread, *found.rejects)]
         self.records += found.records + len(unread) + sum(skip.count for skip in record_skips)
         self.rejected += len(rejected)
         self.rejects = sorted([*self.rejects, *rejected], key=_reject_order)[:LISTED]
         self.failed.extend(batch.failed)
         for skip in (*record_skips, *found.unknown):
-            self.skipped_records[skip.object, skip.reason] += skip.count
+            self.skipped_records[skip.object, redact_text(skip.reason)] += skip.count
         self.out_of_range += found.out_of_range
         self.flagged += found.flagged
         self.events.update(found.events)
@@ -122,7 +123,7 @@ def build_report(
     statuses = _statuses(program, mappings, totals, hits, Counter(alert.rule.uid for alert in alerts), only)
     failed_objects = {reject.object for reject in failed}
     levels = Counter(alert.level for alert in shown)
-    failures = [f"{reject.object}: {reject.reason}" for reject in failed]
+    failures = [f"{reject.object}: {redact_text(reject.reason)}" for reject in failed]
     failures += [str(error) for error in program.ruleset.errors]
     failures += [status.reason or status.title for status in statuses if status.outcome == "failed" and status.uid]
     failures += _record_failures(totals)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -221,3 +222,13 @@ def test_every_alert_makes_valid_documents(made: Alert) -> None:
         assert once.getvalue() == again.getvalue()
         assert once.getvalue().count("\n") == (2 if layout == "csv" else 1)
         once.getvalue().encode()
+
+
+@pytest.mark.parametrize("layout", ["ndjson", "csv", "ecs", "ocsf"])
+def test_ids_and_operations_of_events_hold_no_secret(layout: str) -> None:
+    plain = alert()
+    secret = "password=hunter2hunter2"
+    events = tuple(replace(event, uid=secret, operation=secret) for event in plain.events)
+    stream = io.StringIO()
+    write([replace(plain, events=events, event_uids=(secret,), cloud=(CloudAccount("AWS", secret),))], layout, stream)
+    assert "hunter2" not in stream.getvalue()

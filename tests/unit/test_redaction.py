@@ -150,3 +150,30 @@ def test_time_grows_with_length_only(unit: str) -> None:
     start = time.perf_counter()
     redact_text(text)
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"environment": [{"name": "DB_PASSWORD", "value": "hunter2hunter2"}]},
+        {"Variables": {"AZURE_OPENAI_API_KEY": "hunter2hunter2"}},
+        {"adminUserPassword": "hunter2hunter2"},
+        {"password": ["hunter2hunter2"]},
+        {"parameterKey": "DbPassword", "parameterValue": "hunter2hunter2"},
+        {"text": "calling with api-key: hunter2hunter2"},
+        {"url": "https://example.com/v1?subscription-key=hunter2hunter2"},
+    ],
+)
+def test_secrets_under_ordinary_names_are_hidden(record: dict[str, object]) -> None:
+    assert "hunter2" not in redact_json(json.dumps(record), content=False)
+
+
+def test_an_error_message_keeps_what_it_says_and_not_what_it_quotes() -> None:
+    message = "Too many tokens for messages: [{'role': 'user', 'content': 'my diagnosis is secret'}]"
+    shown = redact_evidence({"x.source": "ai.litellm", "status_detail": message})["status_detail"]
+    assert shown.startswith("Too many tokens for messages:")
+    assert "diagnosis" not in shown
+    plain = {"x.source": "aws.cloudtrail", "status_detail": "User: 'eve' is not authorized"}
+    assert redact_evidence(plain) == plain
+    short = {"x.source": "ai.litellm", "status_detail": "Rate exceeded"}
+    assert redact_evidence(short) == short
