@@ -23,6 +23,8 @@ class Program:
     numbers: dict[str, tuple[int, ...]]
     refused: dict[str, RuleError]
     """Rule uid → why no source could compile it, with the place of the rule."""
+    partly: tuple[str, ...]
+    """What rules that run do not run on, and why: a sentence each."""
     reads: dict[str, dict[str, dict[str, tuple[str, ...]]]]
     """Source → rule uid → native field the rule reads that no mapping vouches for → record paths."""
     group_paths: dict[str, dict[str, tuple[str, ...]]]
@@ -44,6 +46,7 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
     numbers: dict[str, tuple[int, ...]] = {}
     groups: dict[str, dict[str, tuple[str, ...]]] = {}
     refused: dict[str, RuleError] = {}
+    against: list[tuple[str, str]] = []
     reads: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {}
     position = {rule.uid: index for index, rule in enumerate(ruleset.rules)}
     uids = {(rule.title, rule.path): rule.uid for rule in reversed(ruleset.rules)}
@@ -51,13 +54,16 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
         usable, errors = _groupable(ruleset.rules, mapping)
         plans[name], compile_errors = compile_plan(usable, mapping)
         for error in (*errors, *compile_errors):
-            refused.setdefault(uids[error.rule or "", error.path], error)
+            uid = uids[error.rule or "", error.path]
+            refused.setdefault(uid, error)
+            against.append((uid, f"{error.path or 'given'}: rule {error.rule!r} is not run on {name}: {error.message}"))
         numbers[name] = tuple(position[rule.uid] for rule in plans[name].rules)
         groups[name] = _group_paths(plans[name].rules, mapping)
         known = frozenset(mapping.fields)
         reads[name] = {rule.uid: _reads(rule, mapping, known) for rule in plans[name].rules}
     running = {rule.uid for plan in plans.values() for rule in plan.rules}
-    return Program(ruleset, plans, numbers, {uid: why for uid, why in refused.items() if uid not in running}, reads, groups)
+    partly = tuple(sentence for uid, sentence in against if uid in running)
+    return Program(ruleset, plans, numbers, {uid: why for uid, why in refused.items() if uid not in running}, partly, reads, groups)
 
 
 def _reads(rule: Rule, mapping: Mapping, known: frozenset[str]) -> dict[str, tuple[str, ...]]:

@@ -129,7 +129,7 @@ def build_report(
     failures += _record_failures(totals)
     if totals.interrupted:
         failures.append(f"interrupted: {totals.objects - totals.objects_done} of {totals.objects} objects were not read to the end")
-    notes = list(program.ruleset.notes)
+    notes = [*program.ruleset.notes, *program.partly]
     if len(shown) < len(alerts):
         hidden = len(alerts) - len(shown)
         notes.append(f"{hidden:,} alert{'s' if hidden != 1 else ''} below the level asked for {'are' if hidden != 1 else 'is'} not shown")

@@ -95,3 +95,12 @@ def test_the_panel_neutralises_hostile_names() -> None:
     print_summary(report, stream=stream)
     assert "\x1b" not in stream.getvalue()
     assert as_json(report)["alerts_by_level"] == {}
+
+
+def test_a_rule_that_one_of_its_sources_refuses_is_named_and_runs_on_the_others() -> None:
+    report = report_of(
+        RULE.format(title="Wide", n=7, source="product: azure", field="httpRequest.method"), events={"azure.activity": 1, "entra.audit": 1}
+    )
+    (status,) = report.rules
+    assert status.outcome == "ran"
+    assert any("'Wide' is not run on entra." in note for note in report.notes)
