@@ -37,8 +37,8 @@ NO_PARTS: AnyMapping[str, int] = MappingProxyType({})
 _BASE = frozenset(("x.uid", "time", "x.source", "x.object", "x.position", "x.flags", "raw_data"))
 """Columns every events frame has."""
 
-_HARMLESS = re.compile(r"[0-9TZ:.,+/ -]{0,40}")
-"""What may stand in a message as it is: it looks like a time, so it holds no secret."""
+_HARMLESS = re.compile(r"[0-9TZ:.,+/ -]{0,40}|\w{0,12}")
+"""What may stand in a message as it is: it looks like a time or is short, so it holds no secret."""
 
 NATIVE = "native."
 """Prefix of the columns that hold provider fields as cells."""
@@ -255,7 +255,7 @@ def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, wan
 def _time_reason(rule: ColumnRule, mapping: Mapping, text: str) -> str:
     for path, found in look_up(_parse(text), rule.paths).items():
         if not values.is_empty(found):
-            shown = repr(found) if _HARMLESS.fullmatch(str(found)) else f"{len(str(found))} other characters"
+            shown = repr(found) if _HARMLESS.fullmatch(str(found)) else f"{len(str(found))} characters"
             return f"{mapping.source}: {path} is not a time: {shown}"
     return f"{mapping.source}: no event time ({' or '.join(rule.paths[:3])})"
 
