@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +23,7 @@ from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.interrupts import heeded, until
-from engine.sigma.load import load
+from engine.sigma.load import RuleSet, load
 from engine.store.memory import EventIndex, HitStore, Losers
 
 
@@ -65,7 +65,7 @@ def scan(
     """
     started = time.perf_counter()
     mappings = load_mappings()
-    ruleset = load([*([bundled.detections()] if builtin else []), *rules])
+    ruleset = _portable(load([*([bundled.detections()] if builtin else []), *rules]))
     program = compile_program(ruleset, mappings)
     loaded = time.perf_counter()
     given = list_input(paths, settings.limits, stdin)
@@ -107,6 +107,18 @@ def run(
             if progress is not None:
                 progress(Progress(totals.objects_done, len(given.objects), totals.stored, size, totals.records))
         totals.interrupted = stopped() and totals.objects_done < len(given.objects)
+
+
+def _portable(ruleset: RuleSet) -> RuleSet:
+    """The same rules, crosswind's own with a path that does not tell where it is installed."""
+    folder = bundled.detections()
+    rules = [
+        replace(rule, path=f"detections/{Path(rule.path).relative_to(folder).as_posix()}")
+        if rule.path and Path(rule.path).is_relative_to(folder)
+        else rule
+        for rule in ruleset.rules
+    ]
+    return replace(ruleset, rules=tuple(rules))
 
 
 def _without(hits: pl.DataFrame | None, losers: Losers) -> pl.DataFrame | None:

@@ -314,3 +314,9 @@ def test_output_file_is_complete_or_absent(folder: Path, cli: Cli, tmp_path: Pat
     assert len(out.read_text(encoding="utf-8").splitlines()) == 2
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     assert cli("scan", folder, "-o", tmp_path / "no" / "alerts.ndjson").code == 2
+
+
+def test_paths_of_built_in_rules_do_not_tell_where_they_are_installed(sample_scan: ScanResult) -> None:
+    paths = {alert.rule.path or "" for alert in sample_scan.alerts}
+    assert paths
+    assert all(path.startswith("detections/") for path in paths)
