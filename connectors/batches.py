@@ -31,7 +31,8 @@ Place = tuple[int, int]
 class Batch:
     """Records of some objects (raw_data, object, object_index, position, repaired) and what happened while they were read.
 
-    ``parts`` numbers the frames of objects that come in several; ``failed`` are whole objects; ``stored`` and ``decompressed`` are bytes.
+    ``parts``: with which of its frames an object begins here, for objects that come in several; ``failed`` are whole objects; ``stored`` and
+    ``decompressed`` are bytes.
     """
 
     records: pl.DataFrame
@@ -106,7 +107,7 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
                 batch.decompressed += piece.decompressed
                 if not piece.records.height:
                     continue
-                batch.parts[obj.uri] = part
+                batch.parts.setdefault(obj.uri, part)
                 part += 1
                 frames.append(piece.records.with_columns(pl.lit(obj.uri).alias("object"), pl.lit(index, dtype=pl.UInt32).alias("object_index")))
                 held += piece.decompressed

@@ -3,7 +3,6 @@
 * CrosswindError
   x UsageError            wrong arguments: exit 2
     + TimeFormatError     a time that cannot be parsed
-  x ConfigurationError    wrong configuration: exit 2
   x InputError            one object or record that could not be read: counted, named, exit 3
     + TransportError      the bytes could not be had (missing, unreadable, corrupt compression)
     + LimitError          a size, ratio, depth or length limit was passed
@@ -35,10 +34,6 @@ class UsageError(CrosswindError):
 
 class TimeFormatError(UsageError):
     """A time on the command line that is neither RFC 3339 nor relative."""
-
-
-class ConfigurationError(CrosswindError):
-    """Configuration that cannot be used."""
 
 
 class InputError(CrosswindError):

@@ -18,8 +18,8 @@ from engine.documents.escaping import safe_text
 from engine.errors import CrosswindError, UsageError
 from engine.version import VERSION
 
-DONE, FOUND, USAGE, FAILED = 0, 1, 2, 3
-"""Exit codes."""
+DONE, USAGE, FAILED = 0, 2, 3
+"""Exit codes that are given here; 1 is for `engine.report.summary.exit_code` to give."""
 
 _INTERRUPTED = 130
 """What the command line library makes of Ctrl-C outside the run itself."""

@@ -67,7 +67,7 @@ def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
     records = batch.records
     try:
         return step(batch)
-    except Exception as error:
+    except Exception as error:  # whatever a record does to us must not end the run
         if not records.height:
             raise
         if records.height == 1:

@@ -65,7 +65,7 @@ def scan(
     """
     started = time.perf_counter()
     mappings = load_mappings()
-    ruleset = _portable(load([*([bundled.detections()] if builtin else []), *rules]))
+    ruleset = _portable(load([bundled.detections(), *rules])) if builtin else load(rules)
     program = compile_program(ruleset, mappings)
     loaded = time.perf_counter()
     given = list_input(paths, settings.limits, stdin)

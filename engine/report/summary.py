@@ -76,8 +76,10 @@ def print_summary(report: RunReport, *, rules: bool = True, stream: TextIO | Non
 
 
 def _input(report: RunReport) -> Iterable[str]:
-    speed = f", {report.records / report.seconds:,.0f} records/s" if report.seconds > 0 and report.records else ""
-    took = f" in {report.seconds:.1f} s" if report.seconds else ""
+    working = report.seconds - report.seconds_loading
+    speed = f", {report.records / working:,.0f} records/s" if working > 0 and report.records else ""
+    rules = f" ({report.seconds_loading:.1f} s of it for loading rules)" if report.seconds_loading >= 0.05 else ""
+    took = f" in {report.seconds:.1f} s{rules}" if report.seconds else ""
     read = report.objects - report.objects_skipped - report.objects_failed
     left = [f"{count:,} {word}" for count, word in ((report.objects_skipped, "skipped"), (report.objects_failed, "failed")) if count]
     yield ""

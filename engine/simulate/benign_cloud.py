@@ -16,10 +16,6 @@ from engine.simulate.world import CI_IPS, GCP_IP, GCP_PROJECT, OFFICE_IP, Person
 
 GCLOUD = "google-cloud-sdk gcloud/512.0.0 command/gcloud.storage.ls environment/None interactive/True python/3.12.8 (Linux 6.8.0)"
 GCP_SDK = "gl-python/3.12.9 grpc/1.70.0 gax/2.24.1 gccl/2.19.0"
-READS = (
-    ("Microsoft.Storage/storageAccounts/read", "Microsoft.Storage/storageAccounts/excorpdata"),
-    ("Microsoft.Web/sites/read", "Microsoft.Web/sites/excorp-shop"),
-)
 WRITES = (
     ("Microsoft.Resources/deployments/write", "Microsoft.Resources/deployments/shop-release"),
     ("Microsoft.Web/sites/write", "Microsoft.Web/sites/excorp-shop"),

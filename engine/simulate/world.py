@@ -13,7 +13,6 @@ AWS_HOME = "us-east-1"
 AWS_SECOND = "eu-west-1"
 AZURE_REGION = "eastus"
 GCP_PROJECT = "example-ml-prod"
-GCP_NUMBER = "123456789012"
 GCP_REGION = "us-central1"
 
 OFFICE_IP = "203.0.113.10"

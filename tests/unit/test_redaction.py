@@ -141,15 +141,19 @@ def test_evidence_of_the_control_plane_stays_as_it_is() -> None:
 @pytest.mark.parametrize("raw", ["[" * 50_000, '{"a":' * 3_000 + "1" + "}" * 3_000, '"\\ud800"', "", "null", "NaN"])
 def test_hostile_records_are_survived(raw: str) -> None:
     for content in (True, False):
-        redact_json(raw, content=content).encode()
+        assert redact_json(raw, content=content).encode() is not None
 
 
 @pytest.mark.parametrize("unit", ["eyJ", "-----BEGIN PRIVATE KEY-----", "://a:", "sk-", "password=\\", "a/B1", "bearer ", "gh", "-"])
 def test_time_grows_with_length_only(unit: str) -> None:
-    text = unit * (300_000 // len(unit))
-    start = time.perf_counter()
-    redact_text(text)
-    assert time.perf_counter() - start < 5
+    def seconds(length: int) -> float:
+        text = unit * (length // len(unit))
+        start = time.perf_counter()
+        redact_text(text)
+        return time.perf_counter() - start
+
+    short, long = (min(seconds(length) for _ in range(3)) for length in (40_000, 320_000))
+    assert long < 24 * short + 0.02  # linear is 8 times, quadratic 64 times
 
 
 @pytest.mark.parametrize(
