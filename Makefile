@@ -43,8 +43,9 @@ format: $(DEV_STAMP) ## Format the code
 sample: $(DEV_STAMP) ## Generate sample_logs/ anew
 	@$(BIN)/python -m engine.simulate sample_logs
 
-docs: $(DEV_STAMP) ## Generate the schema reference anew
+docs: $(DEV_STAMP) ## Generate the reference pages anew
 	@$(BIN)/python -m engine.report.reference > docs/schema.md
+	@$(BIN)/python -m engine.report.sigma_support > docs/sigma-support.md
 
 clean: ## Remove what was installed and built
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,21 +12,20 @@ from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import orjson
 import polars as pl
 
 from connectors import values
-from connectors.shred import look_up, shred_shapes
+from connectors.recognise import owners, parse, recognise_record, unknown_reason
+from connectors.shred import cells_of, look_up, shred_shapes
 from connectors.sources import functions
 from engine import jsontext
 from engine.model import Reject, Skip
-from engine.schema import COLUMNS, ColumnRule, Mapping, Recognition, split_path
+from engine.schema import COLUMNS, ColumnRule, Mapping
 
 FUTURE = timedelta(hours=1)
 """Events later than this after ``now`` are kept but flagged."""
@@ -84,10 +83,10 @@ def understand(
     if not records.height:
         return Understood([], [])
     names = list(mappings)
-    guess = recognise_record(_parse(records["raw_data"][0]), mappings)
+    guess = recognise_record(parse(records["raw_data"][0]), mappings)
     known = mappings.get(guess) if guess is not None else None
     shredded = shred_shapes(records["raw_data"], _paths(known, wants[guess]) if known and guess else (), known.embedded if known else ())
-    owner = _owners(records["raw_data"], shredded.shape, mappings)
+    owner = owners(records["raw_data"], shredded.shape, mappings)
     found: list[tuple[Mapping, Normalized]] = []
     for index in np.unique(owner).tolist():
         if index < 0:
@@ -110,16 +109,16 @@ def normalize(
 ) -> Normalized:
     """Normalise records (raw_data, object, position, repaired) that are known to belong to ``mapping``'s source."""
     want = want or Want()
-    cells = shred_shapes(records["raw_data"], _paths(mapping, want), mapping.embedded).cells
+    cells = cells_of(records["raw_data"], _paths(mapping, want), mapping.embedded)
     return _normalize(records, cells, mapping, want, now, parts)
 
 
 def columns_of(raw: pl.Series, mapping: Mapping, want: Want) -> pl.DataFrame:
-    """raw_data and what is asked for, of records that need neither id nor time: rows stay rows."""
-    names = _wanted_columns(want, mapping)
+    """raw_data and what is asked for, of records that need neither id nor time (unless ``time`` is asked for): rows stay rows."""
+    names = (*(("time",) if "time" in (want.columns or ()) else ()), *_wanted_columns(want, mapping))
     rules = {name: mapping.columns[name] for name in names if name in mapping.columns}
     paths = [*(path for rule in rules.values() for path in rule.paths), *want.native]
-    cells = shred_shapes(raw, list(dict.fromkeys(paths)), mapping.embedded).cells
+    cells = cells_of(raw, list(dict.fromkeys(paths)), mapping.embedded)
     known = functions(mapping.source) if rules else {}
     made = [
         _column(name, rules[name], raw.to_frame().hstack(cells) if cells.width else raw.to_frame(), known, {})
@@ -141,86 +140,6 @@ def _paths(mapping: Mapping | None, want: Want) -> list[str]:
         return []
     rules = [mapping.uid, mapping.columns["time"], *(mapping.columns[name] for name in _wanted_columns(want, mapping) if name in mapping.columns)]
     return list(dict.fromkeys([*(path for rule in rules for path in rule.paths), *want.native]))
-
-
-# --- which source ---------------------------------------------------------------------------------------------------------------------------
-
-
-def _parse(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return jsontext.parse(text)
-
-
-def _owners(raw: pl.Series, shapes: pl.Series, mappings: AnyMapping[str, Mapping]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The index of each record's source in ``mappings``, -1 where none fits. The shape decides; values are read only where it leaves a choice."""
-    names = {name: index for index, name in enumerate(mappings)}
-    owner = np.full(raw.len(), -1, dtype=np.int64)
-    for rows in shapes.to_frame("shape").with_row_index("row").group_by("shape").agg(pl.col("row"))["row"]:
-        record = _parse(raw[rows[0]])
-        keys = frozenset(record) if isinstance(record, dict) else frozenset()
-        candidates = {name: mapping for name, mapping in mappings.items() if any(_possible(way, keys) for way in mapping.recognise)}
-        if not candidates:
-            continue
-        first, mapping = next(iter(candidates.items()))
-        if any(_certain(way, keys) for way in mapping.recognise):
-            owner[rows.to_numpy()] = names[first]
-            continue
-        for row, text in zip(rows.to_list(), raw.gather(rows).to_list(), strict=True):
-            found = recognise_record(_parse(text), candidates)
-            owner[row] = -1 if found is None else names[found]
-    return owner
-
-
-def _possible(way: Recognition, keys: frozenset[str]) -> bool:
-    """Whether a record with these top-level keys may match."""
-    needed = [*way.has, *(path for path, _ in way.equals), *(path for path, _ in way.matches)]
-    return all(_top(path, keys) for path in needed) and not any(path in keys for path in way.lacks)
-
-
-def _top(path: str, keys: frozenset[str]) -> bool:
-    segments = split_path(path)
-    return segments[0] in keys or ".".join(segments) in keys
-
-
-def _certain(way: Recognition, keys: frozenset[str]) -> bool:
-    """Whether every record with these top-level keys matches."""
-    plain = all(len(split_path(path)) == 1 for path in (*way.has, *way.lacks))
-    return plain and not way.equals and not way.matches and _possible(way, keys)
-
-
-def recognise_record(record: Any, mappings: AnyMapping[str, Mapping]) -> str | None:
-    """The first source whose conditions the parsed record meets."""
-    if not isinstance(record, dict):
-        return None
-    ways = [(name, way) for name, mapping in mappings.items() for way in mapping.recognise]
-    paths = dict.fromkeys(path for _, way in ways for path in _read(way))
-    embedded = dict.fromkeys(path for mapping in mappings.values() for path in mapping.embedded)
-    found = look_up(record, tuple(paths), tuple(embedded))
-    return next((name for name, way in ways if _matches(way, found)), None)
-
-
-@cache
-def _read(way: Recognition) -> tuple[str, ...]:
-    return (*way.has, *way.lacks, *(path for path, _ in way.equals), *(path for path, _ in way.matches))
-
-
-def _matches(way: Recognition, found: AnyMapping[str, Any]) -> bool:
-    return (
-        all(path in found for path in way.has)
-        and not any(path in found for path in way.lacks)
-        and all((values.text(found.get(path)) or "").lower() in allowed for path, allowed in way.equals)
-        and all(re.search(pattern, values.text(found.get(path)) or "") is not None for path, pattern in way.matches)
-    )
-
-
-def unknown_reason(text: str) -> str:
-    """Why a record belongs to no source, in words that help: its first keys."""
-    record = _parse(text)
-    keys = list(record)[:4] if isinstance(record, dict) else []
-    names = ", ".join(key[:40] for key in keys)
-    return f"no known source has records like this (keys {names}, …)" if names else "an empty object"
 
 
 # --- events ---------------------------------------------------------------------------------------------------------------------------------
@@ -253,7 +172,7 @@ def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, wan
 
 
 def _time_reason(rule: ColumnRule, mapping: Mapping, text: str) -> str:
-    for path, found in look_up(_parse(text), rule.paths).items():
+    for path, found in look_up(parse(text), rule.paths).items():
         if not values.is_empty(found):
             shown = repr(found) if _HARMLESS.fullmatch(str(found)) else f"{len(str(found))} characters"
             return f"{mapping.source}: {path} is not a time: {shown}"
@@ -377,9 +296,19 @@ def _column(
     return made.cast(dtype) if kind == "time" else made
 
 
+_FINE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]\.([0-9]{1,12})Z$"
+"""Times with a fraction of a second."""
+
+
 def _times(text: pl.Series) -> pl.Series:
-    """Texts as moments: the usual RFC 3339 form at once, all others one by one."""
-    usual = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    """Texts as moments: the usual RFC 3339 forms at once, all others one by one."""
+    usual = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False)
+    if usual.null_count() > text.null_count():
+        fine = text.to_frame("t").select(pl.when(pl.col("t").str.contains(_FINE)).then(pl.col("t").str.head(19)))["t"]
+        digits = text.str.extract(_FINE).str.head(6).str.pad_end(6, "0").cast(pl.Int64)
+        whole = fine.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
+        usual = usual.to_frame("t").select(pl.coalesce("t", whole + digits.cast(pl.Duration("us"))))["t"].alias(text.name)
+    usual = usual.dt.replace_time_zone("UTC")
     rest = (usual.is_null() & text.is_not_null()).arg_true()
     if not rest.len():
         return usual

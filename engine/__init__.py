@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import CrosswindError, RuleError, UsageError
-from engine.model import Alert, Entity, Evaluation, EventRef, Level, RunReport
+from engine.model import Alert, CorrelationAlert, Entity, Evaluation, EventRef, Level, RunReport
 
 if TYPE_CHECKING:
     from engine.pipeline import ScanResult, Settings, evaluate, scan
 
 __all__ = [
     "Alert",
+    "CorrelationAlert",
     "CrosswindError",
     "Entity",
     "Evaluation",

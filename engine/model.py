@@ -90,11 +90,21 @@ class EventRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """A rule whose hits are evidence of a correlation's alert, and how many events it brought."""
+
+    uid: str
+    title: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """What one rule or correlation says about one group of hits.
 
     ``events`` are the first 20 by (time, uid), ``event_uids`` the first 1,000, ``count`` all of them. ``group`` are the group-by names and values.
-    ``evidence`` is the normalised first event (common columns without nulls, raw_data included), before redaction.
+    ``evidence`` is the normalised first event (common columns without nulls, raw_data included), before redaction. ``contributions``: of a
+    correlation, the rules its evidence comes from.
     """
 
     uid: str
@@ -113,6 +123,7 @@ class Alert:
     reason: str
     group: tuple[tuple[str, str], ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict)
+    contributions: tuple[Contribution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +205,31 @@ class RunReport:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrelationAlert:
+    """What a correlation says about events in memory.
+
+    ``rule`` is its uid, ``group`` the group-by names and values as in the earliest event, ``events`` the indices of all events that contributed,
+    by (time, index).
+    """
+
+    uid: str
+    rule: str
+    title: str
+    group: dict[str, str]
+    first_time: datetime
+    last_time: datetime
+    events: tuple[int, ...]
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What `engine.evaluate` returns.
 
-    ``hits`` are (rule uid, index of the event) ordered by (index, rule uid); ``alerts`` is what correlations say; ``errors`` are the rules that
-    were refused, as (title or path, reason).
+    ``hits`` are (rule uid, index of the event) ordered by (index, rule uid); ``alerts`` is what correlations say, by (first_time, uid); ``errors``
+    are the rules that were refused, as (title or path, reason).
     """
 
     hits: list[tuple[str, int]]
-    alerts: list[Alert]
+    alerts: list[CorrelationAlert]
     errors: list[tuple[str, str]]

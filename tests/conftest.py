@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,18 @@ import pytest
 from engine.cli.app import run
 from engine.model import Level
 from engine.pipeline import ScanResult, Settings, scan
+from tests import examples as examples  # registers the profile "long" before it is asked for
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_logs"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rule_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Loaded rules are kept in a folder of the test run, not of the person who runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSWIND_CACHE", str(tmp_path_factory.mktemp("rules")))
+        yield
 
 
 @pytest.fixture(scope="session")

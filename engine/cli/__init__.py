@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -12,6 +13,7 @@ def main() -> None:
 
         print(f"crosswind {VERSION}")  # noqa: T201
         return
+    gc.set_threshold(100_000, 50, 100)  # loading rules makes many objects that all stay: looking through them again and again frees nothing
     try:
         from engine.cli.app import run
 

@@ -11,6 +11,7 @@ import typer
 
 from engine.cli.demo import demo
 from engine.cli.events import events
+from engine.cli.rules import rules
 from engine.cli.scan import scan
 from engine.cli.sources import sources
 from engine.documents.destination import silence
@@ -38,6 +39,7 @@ app.command()(scan)
 app.command()(demo)
 app.command()(events)
 app.command()(sources)
+app.add_typer(rules, name="rules")
 
 
 def _version(wanted: bool) -> None:

@@ -34,6 +34,14 @@ def scan(
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, directories or globs with raw logs; `-` reads standard input.")],
     rules: Annotated[list[Path] | None, typer.Option("--rules", help="Sigma rules to run as well: a file or a directory. May be repeated.")] = None,
     no_builtin: Annotated[bool, typer.Option("--no-builtin", help="Run only the rules given with --rules.")] = False,
+    pipelines: Annotated[
+        list[str] | None,
+        typer.Option("--pipeline", metavar="FILE|NAME", help="pySigma processing pipeline for the rules of --rules. May be repeated."),
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option("--var", metavar="NAME=A,B", help="Values of the placeholder %NAME%, or a YAML file with several. May be repeated."),
+    ] = None,
     source: Annotated[str | None, typer.Option("--source", help="Look at one source alone; `crosswind sources` lists them.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Events at or after: `2026-03-01T08:00:00Z`, `-24h`, `7d`.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Events before.")] = None,
@@ -58,6 +66,7 @@ def scan(
     from engine.report.progress import watch
     from engine.report.summary import exit_code, print_summary, with_failure, write_summary
     from engine.report.table import print_alerts
+    from engine.sigma.variables import parse as parse_variables
 
     now = datetime.now(UTC)
     settings = Settings(now=now, source=source, jobs=jobs, start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
@@ -69,6 +78,8 @@ def scan(
             settings,
             rules=rules or (),
             builtin=not no_builtin,
+            placeholders=parse_variables(variables or ()),
+            pipelines=pipelines or (),
             min_level=Level.of(min_level),
             stdin=sys.stdin.buffer,
             progress=progress,

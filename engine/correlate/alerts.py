@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -12,8 +13,8 @@ from engine.correlate import evidence, groups
 from engine.correlate.episodes import episodes
 from engine.correlate.reason import reason
 from engine.correlate.summary import summarise
-from engine.model import Alert, AlertKind, CloudAccount, Entity, EventRef, Level, RuleRef, State
-from engine.sigma.tree import Rule
+from engine.model import Alert, AlertKind, CloudAccount, Contribution, Entity, EventRef, Level, RuleRef, State
+from engine.sigma.tree import Correlation, Rule
 
 ENTITIES = 50
 """Most entities an alert lists."""
@@ -34,6 +35,14 @@ _ENTITY_TRAITS: tuple[tuple[str, str], ...] = (
 """Entity type and the trait it comes from, the ones that must not be crowded out first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What the hits of a run amount to: alerts sorted by (first_time, uid), and sentences on hits that took no part."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 def alerts(hits: pl.DataFrame, rules: Sequence[Rule]) -> list[Alert]:
     """The alerts that ``hits`` of ``rules`` amount to, sorted by (first_time, uid); a pure function of the set of hits.
 
@@ -50,19 +59,19 @@ def alerts(hits: pl.DataFrame, rules: Sequence[Rule]) -> list[Alert]:
     firsts = found.filter(pl.col("alert").is_first_distinct())
     made = [
         _alert(summary, first, rules[summary["rule"]], references[summary["rule"]])
-        for summary, first in zip(_rows(summaries), schema.rows(firsts), strict=True)
+        for summary, first in zip(rows_of(summaries), schema.rows(firsts), strict=True)
     ]
     return sorted(made, key=lambda alert: (alert.first_time, alert.uid))
 
 
-def _rows(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def rows_of(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows of ``frame`` as dicts; by column, because `pl.DataFrame.iter_rows` takes ten times as long over lists."""
     columns = frame.to_dict(as_series=False)
     for values in zip(*columns.values(), strict=True):
         yield dict(zip(columns, values, strict=True))
 
 
-def rule_ref(rule: Rule) -> RuleRef:
+def rule_ref(rule: Rule | Correlation) -> RuleRef:
     """What alerts keep of ``rule``."""
     return RuleRef(
         uid=rule.uid,
@@ -86,12 +95,27 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _alert(summary: Mapping[str, Any], first: dict[str, Any], rule: Rule, reference: RuleRef) -> Alert:
+    return make_alert(summary, first, reference, reason=reason(summary, first), group=groups.shown(first, rule.group_by))
+
+
+def make_alert(
+    summary: Mapping[str, Any],
+    first: dict[str, Any],
+    reference: RuleRef,
+    *,
+    reason: str,
+    group: tuple[tuple[str, str], ...],
+    state: State = State.LIVE,
+    kind: AlertKind = AlertKind.RULE,
+    contributions: tuple[Contribution, ...] = (),
+) -> Alert:
+    """The alert over what a row of `summary.summarise` counted and its ``first`` hit (columns without nulls)."""
     return Alert(
         uid=summary["alert"],
-        state=State.LIVE,
-        kind=AlertKind.RULE,
+        state=state,
+        kind=kind,
         rule=reference,
-        level=Level.of(rule.level),
+        level=Level.of(reference.level),
         first_time=summary["first_time"],
         last_time=summary["last_time"],
         count=summary["count"],
@@ -100,9 +124,10 @@ def _alert(summary: Mapping[str, Any], first: dict[str, Any], rule: Rule, refere
         entities=entities((kind, value) for kind, trait in _ENTITY_TRAITS for value in summary[trait]),
         events=_events(summary),
         event_uids=tuple(summary["event_uids"]),
-        reason=reason(summary, first),
-        group=groups.shown(first, rule.group_by),
+        reason=reason,
+        group=group,
         evidence={name: first[name] for name in (*evidence.COLUMNS, *evidence.OPTIONAL) if name in first},
+        contributions=contributions,
     )
 
 

@@ -11,6 +11,8 @@ from engine.sigma.folding import fold, fold_series
 from engine.sigma.tree import Rule
 
 MISSING = "none"
+NATIVE = "native."
+"""Prefix of the columns that hold a provider's field, a list of texts per hit."""
 DEFAULT: tuple[tuple[str, ...], ...] = (("actor.user.uid", "actor.user.credential_uid"), ("cloud.account.uid",), ("resources.uid",))
 """The parts of a plain rule's group: the first column of each that holds a value."""
 
@@ -40,9 +42,10 @@ def keys(hits: pl.DataFrame, group_by: Sequence[str] | None, rule: Rule) -> pl.D
     for index, names in enumerate(parts(group_by)):
         part: pl.Series | None = None
         for name in names:
-            if name not in hits.columns:
+            column = NATIVE + name if NATIVE + name in hits.columns else name
+            if column not in hits.columns:
                 raise EngineError(f"rule {rule.title!r} ({rule.path or rule.uid}) groups by {name!r}, which its hits do not carry")
-            values = least(hits[name])
+            values = least(hits[column])
             values = pl.select(pl.when(values != "").then(values)).to_series()
             part = values if part is None else part.zip_with(part.is_not_null(), values)
         assert part is not None
@@ -56,7 +59,7 @@ def shown(row: dict[str, object], group_by: Sequence[str] | None) -> tuple[tuple
     for names in parts(group_by):
         pair = (names[0], MISSING)
         for name in names:
-            value = row.get(name)
+            value = row.get(NATIVE + name, row.get(name))
             if isinstance(value, (list, tuple)):
                 texts = [str(item) for item in value if item is not None and item != ""]
                 value = min(texts, key=lambda text: (fold(text), text), default=None)

@@ -18,7 +18,7 @@ from engine.schema import Mapping, split_path
 from engine.sigma.fields import Scope, applies, resolve
 from engine.sigma.tree import And, Leaf, Node, Not, Number, Or, Regex, Rule, fields, has_keywords
 
-_CLASSES = {"api_activity": 6003, "authentication": 3002}
+CLASSES = {"api_activity": 6003, "authentication": 3002}
 """OCSF class an event must have for rules with ``product: cloud`` and this category."""
 
 _SHORTEST_LITERAL = 3
@@ -107,7 +107,7 @@ def compile_plan(rules: Sequence[Rule], mapping: Mapping) -> tuple[Plan, list[Ru
         if scope is None:
             continue
         try:
-            condition = _in_class(rule) if scope is Scope.COMMON else rule.condition
+            condition = in_class(rule) if scope is Scope.COMMON else rule.condition
             names = _fields(condition)
             for name in names:
                 if (name, scope) not in resolved:
@@ -223,8 +223,9 @@ def _field_plan(source: Source, at: int, cutter: Cutter, leaves: tuple[LeafPlan,
     )
 
 
-def _in_class(rule: Rule) -> Node:
-    wanted = _CLASSES.get(rule.logsource.category or "") if rule.logsource.product == "cloud" else None
+def in_class(rule: Rule) -> Node:
+    """The condition of a rule on common columns, with the class of event its category asks for."""
+    wanted = CLASSES.get(rule.logsource.category or "") if rule.logsource.product == "cloud" else None
     return rule.condition if wanted is None else And((Leaf("class_uid", Number(wanted)), rule.condition))
 
 

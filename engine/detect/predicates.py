@@ -17,7 +17,7 @@ import polars as pl
 
 from engine.detect.values import Kind, moment, number
 from engine.sigma.folding import fold
-from engine.sigma.tree import Boolean, Cidr, Compare, Comparison, Leaf, Number, Regex, Text, TimePart, TimeUnit, Wildcard
+from engine.sigma.tree import Before, Boolean, Cidr, Compare, Comparison, Leaf, Number, Regex, Text, TimePart, TimeUnit, Wildcard
 
 _COMPARE: dict[Comparison, Callable[[Any, Any], bool]] = {
     Comparison.LT: operator.lt,
@@ -184,6 +184,17 @@ class TimeMatcher:
 
 
 @dataclass(frozen=True, slots=True)
+class BeforeMatcher:
+    """A moment before another."""
+
+    instant: datetime
+
+    def pick(self, elements: Elements, among: Sequence[int]) -> list[int]:
+        read = ((at, moment(elements.texts[at])) for at in among if elements.kinds[at] <= Kind.NUMBER)
+        return [at for at, value in read if value is not None and value < self.instant]
+
+
+@dataclass(frozen=True, slots=True)
 class CidrMatcher:
     """An address inside a network."""
 
@@ -224,6 +235,8 @@ def matcher(leaf: Leaf) -> Matcher | None:
             return CompareMatcher(wanted)
         case TimePart() as wanted:
             return TimeMatcher(wanted)
+        case Before(instant):
+            return BeforeMatcher(instant)
         case Cidr(network):
             return CidrMatcher(network)
         case Regex(pattern):

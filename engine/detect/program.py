@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 
+from engine.detect.asked import read_fields, runnable
 from engine.detect.plan import Plan, compile_plan
 from engine.errors import RuleError
 from engine.schema import COLUMNS, Mapping
 from engine.sigma.fields import Scope, applies, resolve
-from engine.sigma.load import RuleSet
-from engine.sigma.tree import Rule, fields
+from engine.sigma.ruleset import RuleSet
+from engine.sigma.tree import Correlation, Rule, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,19 @@ class Program:
     reads: dict[str, dict[str, dict[str, tuple[str, ...]]]]
     """Source → rule uid → native field the rule reads that no mapping vouches for → record paths."""
     group_paths: dict[str, dict[str, tuple[str, ...]]]
-    """Per source: group-by field of its rules that is no common column → record paths."""
+    """Per source: field its rules are grouped, counted or summed by that is no common column → record paths."""
+    columns: tuple[str, ...] = ()
+    """Common columns that rules and correlations group by, count or sum."""
+    correlations: tuple[Correlation, ...] = ()
+    """Those that run, referenced ones first."""
+
+    def feeds(self) -> dict[str, frozenset[str]]:
+        """Rule uid → the sources it runs on."""
+        found: dict[str, set[str]] = {}
+        for source, plan in self.plans.items():
+            for rule in plan.rules:
+                found.setdefault(rule.uid, set()).add(source)
+        return {uid: frozenset(sources) for uid, sources in found.items()}
 
     def never_seen(self, uid: str, seen: AnyMapping[str, set[str]]) -> list[str]:
         """The fields rule ``uid`` reads on its own word, of which ``seen`` (source → record paths that held anything) has no path in any source."""
@@ -50,20 +63,28 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
     reads: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {}
     position = {rule.uid: index for index, rule in enumerate(ruleset.rules)}
     uids = {(rule.title, rule.path): rule.uid for rule in reversed(ruleset.rules)}
+    asked = read_fields(ruleset, mappings)
+    logsources = {rule.logsource for rule in ruleset.rules}
     for name, mapping in mappings.items():
-        usable, errors = _groupable(ruleset.rules, mapping)
+        runs = {logsource for logsource in logsources if applies(logsource, mapping) is not None}
+        usable, errors = _groupable((rule for rule in ruleset.rules if rule.logsource in runs), mapping)
         plans[name], compile_errors = compile_plan(usable, mapping)
         for error in (*errors, *compile_errors):
             uid = uids[error.rule or "", error.path]
             refused.setdefault(uid, error)
             against.append((uid, f"{error.path or 'given'}: rule {error.rule!r} is not run on {name}: {error.message}"))
         numbers[name] = tuple(position[rule.uid] for rule in plans[name].rules)
-        groups[name] = _group_paths(plans[name].rules, mapping)
+        groups[name] = _group_paths(plans[name].rules, mapping) | asked.paths.get(name, {})
         known = frozenset(mapping.fields)
         reads[name] = {rule.uid: _reads(rule, mapping, known) for rule in plans[name].rules}
     running = {rule.uid for plan in plans.values() for rule in plan.rules}
     partly = tuple(sentence for uid, sentence in against if uid in running)
-    return Program(ruleset, plans, numbers, {uid: why for uid, why in refused.items() if uid not in running}, partly, reads, groups)
+    refused = {uid: why for uid, why in refused.items() if uid not in running}
+    refused |= asked.refused
+    correlations = runnable(ruleset.correlations, refused)
+    own = (name for rule in ruleset.rules for name in rule.group_by or () if name in COLUMNS)
+    columns = tuple(dict.fromkeys((*own, *asked.columns)))
+    return Program(ruleset, plans, numbers, refused, (*partly, *asked.partly), reads, groups, columns, correlations)
 
 
 def _reads(rule: Rule, mapping: Mapping, known: frozenset[str]) -> dict[str, tuple[str, ...]]:
@@ -79,7 +100,8 @@ def _groupable(rules: Iterable[Rule], mapping: Mapping) -> tuple[list[Rule], lis
     errors: list[RuleError] = []
     for rule in rules:
         try:
-            _group_paths([rule], mapping)
+            if rule.group_by:
+                _group_paths([rule], mapping)
         except RuleError as error:
             errors.append(RuleError(f"group_by: {error.message}", rule=rule.title, path=rule.path, line=rule.line))
         else:
@@ -90,8 +112,10 @@ def _groupable(rules: Iterable[Rule], mapping: Mapping) -> tuple[list[Rule], lis
 def _group_paths(rules: Iterable[Rule], mapping: Mapping) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for rule in rules:
+        if not rule.group_by:
+            continue
         scope = applies(rule.logsource, mapping)
-        for name in rule.group_by or ():
+        for name in rule.group_by:
             if scope is not None and name not in COLUMNS:
                 found[name] = resolve(name, Scope(scope), mapping).paths
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -152,11 +152,9 @@ class Table:
             case Negate(arg):
                 return ~self.test(arg)
             case expressions.All(args):
-                every: Mask = np.all([self.test(arg) for arg in args], axis=0)
-                return every
+                return reduce(np.logical_and, map(self.test, args))
             case expressions.Any(args):
-                some: Mask = np.any([self.test(arg) for arg in args], axis=0)
-                return some
+                return reduce(np.logical_or, map(self.test, args))
             case _:
                 raise EngineError(f"not a test of one field: {expression}")
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from engine.documents.common import PRODUCT, clean, is_active, plain, product_version, shown, timestamp, without_empty
-from engine.documents.native import event_document
+from engine.documents.native import contribution, event_document
 from engine.documents.redaction import redact_evidence
 from engine.documents.taxonomy import Threats, resolve
 from engine.model import Alert, Level
@@ -173,6 +173,7 @@ def _own(alert: Alert, evidence: Mapping[str, Any], show_content: bool) -> dict[
             "response": list(alert.rule.response),
             "owasp": [risk.uid for risk in resolve(alert.rule.tags).risks],
         },
+        "rules": [contribution(each) for each in alert.contributions],
         "events": [event_document(event) for event in alert.events],
         "event_uids": list(alert.event_uids),
         "evidence": {name: plain(value) for name, value in evidence.items() if name != "raw_data"},

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.documents.common import clean, plain, shown, timestamp
 from engine.documents.redaction import redact_evidence
-from engine.model import Alert, EventRef
+from engine.model import Alert, Contribution, EventRef
 
 
 def to_native(alert: Alert, *, show_content: bool = False) -> dict[str, Any]:
@@ -39,10 +39,16 @@ def to_native(alert: Alert, *, show_content: bool = False) -> dict[str, Any]:
         "entities": [{"type": entity.type, "value": shown(entity.value, show_content)} for entity in alert.entities],
         "reason": shown(alert.reason, show_content),
         "group": {name: shown(value, show_content) for name, value in alert.group},
+        **({"rules": [contribution(each) for each in alert.contributions]} if alert.contributions else {}),
         "events": [event_document(event) for event in alert.events],
         "event_uids": list(alert.event_uids),
         "evidence": {name: plain(value) for name, value in redact_evidence(alert.evidence, show_content=show_content).items()},
     }
+
+
+def contribution(rule: Contribution) -> dict[str, Any]:
+    """A rule whose hits made a correlation's alert."""
+    return {"uid": rule.uid, "title": rule.title, "events": rule.events}
 
 
 def event_document(event: EventRef) -> dict[str, Any]:

@@ -75,7 +75,8 @@ _Item = TypeVar("_Item", Tactic, Technique, Risk)
 
 
 @cache
-def _table(name: str) -> dict[str, dict[str, str]]:
+def table(name: str) -> dict[str, dict[str, str]]:
+    """The rows of the table ``attack``, ``atlas`` or ``owasp`` by id, as they stand in ``data/``; not to be changed."""
     text = files(__package__).joinpath("data", f"{name}.tsv").read_text(encoding="utf-8")
     return {row["id"]: row for row in csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)}
 
@@ -83,7 +84,7 @@ def _table(name: str) -> dict[str, dict[str, str]]:
 @cache
 def _slugs() -> dict[str, str]:
     """Tactic slug → ATT&CK tactic id."""
-    return {row["tactics"]: uid for uid, row in _table("attack").items() if uid.startswith("TA")}
+    return {row["tactics"]: uid for uid, row in table("attack").items() if uid.startswith("TA")}
 
 
 def resolve(tags: Iterable[str]) -> Threats:
@@ -118,7 +119,7 @@ def _heirs(techniques: Iterable[Technique]) -> list[Tactic]:
     attack = [technique for technique in techniques if technique.framework == ATTACK]
     uids = [_slugs()[slug] for slug in _SPLIT_INTO]
     told = {uid for technique in attack for uid in technique.tactics}
-    return [Tactic(ATTACK, uid, _table("attack")[uid]["name"]) for uid in uids if not attack or uid in told]
+    return [Tactic(ATTACK, uid, table("attack")[uid]["name"]) for uid in uids if not attack or uid in told]
 
 
 def _read_attack(word: str, tactics: dict[str, Tactic], techniques: dict[str, Technique]) -> None:
@@ -126,18 +127,18 @@ def _read_attack(word: str, tactics: dict[str, Tactic], techniques: dict[str, Te
     slug_uid = _slugs().get(word.replace("_", "-"))
     if slug_uid is not None or uid.startswith("TA"):
         tactic = slug_uid or uid
-        if tactic in _table("attack"):
-            tactics[tactic] = Tactic(ATTACK, tactic, _table("attack")[tactic]["name"])
+        if tactic in table("attack"):
+            tactics[tactic] = Tactic(ATTACK, tactic, table("attack")[tactic]["name"])
     elif _ATTACK_ID.fullmatch(uid):
         technique = _attack(uid)
         techniques.setdefault(technique.uid, technique)
 
 
 def _attack(tagged: str) -> Technique:
-    table = _table("attack")
-    row = table.get(tagged)
+    known = table("attack")
+    row = known.get(tagged)
     uid = row["replaced_by"] if row and row["replaced_by"] else tagged
-    row = table.get(uid)
+    row = known.get(uid)
     parent = uid.partition(".")[0]
     slugs = row["tactics"].split(",") if row and row["tactics"] else []
     return Technique(
@@ -147,7 +148,7 @@ def _attack(tagged: str) -> Technique:
 
 def _read_atlas(word: str, tactics: dict[str, Tactic], techniques: dict[str, Technique]) -> None:
     uid = f"AML.{word.upper()}"
-    row = _table("atlas").get(uid)
+    row = table("atlas").get(uid)
     if _ATLAS_TACTIC.fullmatch(uid):
         if row is not None:
             tactics[uid] = Tactic(ATLAS, uid, row["name"])
@@ -157,10 +158,10 @@ def _read_atlas(word: str, tactics: dict[str, Tactic], techniques: dict[str, Tec
 
 
 def _atlas(tagged: str) -> Technique:
-    table = _table("atlas")
-    row = table.get(tagged)
+    known = table("atlas")
+    row = known.get(tagged)
     uid = row["replaced_by"] if row and row["replaced_by"] else tagged
-    row = table.get(uid)
+    row = known.get(uid)
     parent = row["subtechnique_of"] if row else ""
     return Technique(
         ATLAS,
@@ -175,7 +176,7 @@ def _atlas(tagged: str) -> Technique:
 def _risk(word: str) -> Risk | None:
     """An OWASP tag; one without an edition is read as that of 2025."""
     for tag in (f"owasp.{word}", f"owasp.{word}-2025", f"owasp.{word}-2026"):
-        for uid, row in _table("owasp").items():
+        for uid, row in table("owasp").items():
             if row["sigma_tag"] == tag:
                 return Risk(uid, row["name"])
     return None

@@ -6,13 +6,16 @@ that are already in memory, `check_rule_tests` runs the tests that stand in rule
 
 from __future__ import annotations
 
-from connectors.sources import load_mappings
-from engine.pipeline.batch import Settings
-from engine.pipeline.evaluation import evaluate
-from engine.pipeline.rule_checks import RuleTest, check_rule_tests, rule_tests
-from engine.pipeline.run import Progress, ScanResult, scan
-from engine.pipeline.show import EventsRun, events
-from engine.schema import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.pipeline.batch import Settings
+    from engine.pipeline.evaluation import evaluate
+    from engine.pipeline.rule_checks import RuleTest, check_rule_tests, rule_tests
+    from engine.pipeline.run import Progress, ScanResult, scan
+    from engine.pipeline.show import EventsRun, events
+    from engine.schema import Mapping
 
 __all__ = [
     "EventsRun",
@@ -29,6 +32,29 @@ __all__ = [
 ]
 
 
+_HOMES = {
+    "EventsRun": "show",
+    "Progress": "run",
+    "RuleTest": "rule_checks",
+    "ScanResult": "run",
+    "Settings": "batch",
+    "check_rule_tests": "rule_checks",
+    "evaluate": "evaluation",
+    "events": "show",
+    "rule_tests": "rule_checks",
+    "scan": "run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Each name loads its own file on first use, so that listing rules or sources does not wait for what reads logs."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def sources() -> list[Mapping]:
     """Every source crosswind knows, in registry order."""
+    from connectors.sources import load_mappings
+
     return list(load_mappings().values())

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from connectors.batches import Batch
-from connectors.normalize import NATIVE, Want, normalize, understand
+from connectors.normalize import FUTURE, NATIVE, Want, normalize, understand
 from connectors.sources import load_mappings
 from connectors.transports.base import Limits
 from engine import jsontext
@@ -57,6 +57,8 @@ class Found:
     index: list[np.ndarray[Any, Any]] = field(default_factory=list)
     events: Counter[str] = field(default_factory=Counter)
     spans: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    latest: dict[str, datetime] = field(default_factory=dict)
+    """Per source the greatest event time that is not in the future: what moves a watermark."""
     hits: list[pl.DataFrame] = field(default_factory=list)
     seen_paths: dict[str, set[str]] = field(default_factory=dict)
     frames: list[pl.DataFrame] = field(default_factory=list)
@@ -93,6 +95,8 @@ def _add(found: Found, other: Found) -> None:
     for source, (low, high) in other.spans.items():
         known = found.spans.get(source, (low, high))
         found.spans[source] = (min(known[0], low), max(known[1], high))
+    for source, moment in other.latest.items():
+        found.latest[source] = max(found.latest.get(source, moment), moment)
     for source, paths in other.seen_paths.items():
         found.seen_paths.setdefault(source, set()).update(paths)
 
@@ -137,7 +141,12 @@ def events_of(
         found.index.append(EventIndex.pack(events, objects, codes[mapping.source]))
         found.events[mapping.source] += events.height
         found.flagged += int(events["x.flags"].is_not_null().sum())
-        found.spans[mapping.source] = _span(events["time"])
+        low, high = found.spans[mapping.source] = _span(events["time"])
+        if high > settings.now + FUTURE:
+            past = events["time"].filter(events["time"] <= settings.now + FUTURE)
+            high = _span(past)[1] if len(past) else low
+        if high <= settings.now + FUTURE:
+            found.latest[mapping.source] = high
         yield mapping, events, objects
 
 
@@ -167,16 +176,18 @@ def _with_evidence(
     matched = events[rows]
     groups = program.group_paths[mapping.source]
     native = tuple(dict.fromkeys(path for paths in groups.values() for path in paths))
-    columns = tuple(name for name in (*evidence.COLUMNS, *evidence.OPTIONAL) if name not in BASE)
+    columns = tuple(name for name in dict.fromkeys((*evidence.COLUMNS, *evidence.OPTIONAL, *program.columns)) if name not in BASE)
     records = matched.select("raw_data", pl.col("x.object").alias("object"), pl.col("x.position").alias("position"), repaired=pl.lit(False))
     full = normalize(records, mapping, Want(columns, native), now=settings.now).events.with_columns(matched["x.uid"], matched["x.flags"])
-    full = full.with_columns(_listed(full, paths, name) for name, paths in groups.items()).drop([NATIVE + path for path in native])
+    fields = [listed(full, paths, NATIVE + name) for name, paths in groups.items()]
+    fields += [full[name].alias(NATIVE + name) for name in program.columns if name in evidence.OPTIONAL]  # slimming must not touch what is counted
+    full = full.drop([NATIVE + path for path in native]).with_columns(fields)
     full = full.with_columns(objects.gather(rows).alias("object_index"), rows.alias("row"))
     numbers = pl.Series(program.numbers[mapping.source], dtype=pl.UInt32)
     return hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(full, on="row", how="left", maintain_order="left").drop("row")
 
 
-def _listed(frame: pl.DataFrame, paths: Sequence[str], name: str) -> pl.Series:
+def listed(frame: pl.DataFrame, paths: Sequence[str], name: str) -> pl.Series:
     """Cells of several paths as one list of texts per row, null where there is none."""
     made: list[list[str] | None] = []
     for cells in zip(*(frame[NATIVE + path].to_list() for path in paths), strict=True):

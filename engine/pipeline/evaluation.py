@@ -9,15 +9,19 @@ from typing import Any
 
 import polars as pl
 
-from connectors.normalize import Want, columns_of
+from connectors.normalize import NATIVE, Want, columns_of
 from connectors.shred import look_up
 from connectors.sources import load_mappings
+from connectors.values import micros
 from engine import jsontext
+from engine.correlate.correlations import Correlated, correlate
 from engine.detect.kernel import detect
-from engine.detect.program import compile_program
+from engine.detect.program import Program, compile_program
 from engine.errors import UsageError
-from engine.model import Evaluation
+from engine.model import CorrelationAlert, Evaluation
+from engine.pipeline.batch import listed
 from engine.schema import Mapping
+from engine.sigma.correlation import silenced
 from engine.sigma.fields import OPEN, to_path
 from engine.sigma.load import load
 
@@ -44,14 +48,70 @@ def evaluate(
     ruleset = load([rules] if isinstance(rules, (str, Path)) else list(rules), placeholders=placeholders)
     program = compile_program(ruleset, {mapping.source: mapping})
     errors = [(error.rule or error.path or "", str(error)) for error in ruleset.errors]
-    titles = {rule.uid: rule.title for rule in ruleset.rules}
+    titles = {rule.uid: rule.title for rule in ruleset.rules} | {each.uid: each.title for each in ruleset.correlations}
     errors.extend((titles.get(uid, uid), str(why)) for uid, why in program.refused.items())
     plan = program.plans[mapping.source]
     indexes, raw = _distinct(events, uid_field)
     frame = _cells(raw, mapping, Want(plan.columns, plan.paths)) if raw else None
     hits = detect(frame, plan) if frame is not None and plan.rules else None
+    alerts, complaints = _correlated(hits, raw, indexes, program, mapping, time_field) if program.correlations else ([], [])
     pairs = [] if hits is None else sorted((indexes[row], plan.rules[rule].uid) for row, rule in hits.select("row", "rule").iter_rows())
-    return Evaluation([(uid, index) for index, uid in pairs], [], errors)
+    return Evaluation([(uid, index) for index, uid in pairs], alerts, [*errors, *complaints])
+
+
+def _correlated(
+    hits: pl.DataFrame | None, raw: Sequence[str], indexes: Sequence[int], program: Program, mapping: Mapping, time_field: str | None
+) -> tuple[list[CorrelationAlert], list[tuple[str, str]]]:
+    """What the correlations of ``program`` say, and what they could not be told."""
+    if time_field is None and mapping is OPEN:
+        why = "a correlation needs the time of events: pass time_field= (or source=)"
+        return [], [(each.title, why) for each in program.correlations]
+    numbers = pl.Series(program.numbers[mapping.source], dtype=pl.UInt32)
+    named = {uid for each in program.correlations for uid in each.rules}
+    asked = [index for index, rule in enumerate(program.plans[mapping.source].rules) if rule.uid in named]
+    hits = hits.filter(pl.col("rule").is_in(asked)) if hits is not None else None
+    if hits is None or hits.is_empty():
+        return [], []
+    groups = program.group_paths[mapping.source]
+    paths = dict.fromkeys(path for each in groups.values() for path in each)
+    time_paths = () if time_field is None else (to_path(time_field),)
+    columns = (*program.columns, *(() if time_field is not None or "time" in program.columns else ("time",)))
+    rows = hits["row"].unique().sort()
+    frame = _cells([raw[row] for row in rows], mapping, Want(columns, tuple(dict.fromkeys((*paths, *time_paths)))))
+    fields = [listed(frame, of, NATIVE + name) for name, of in groups.items()]
+    times = frame["time"] if time_field is None else _times(frame[NATIVE + to_path(time_field)])
+    kept = frame.select(name for name in dict.fromkeys(columns) if name in frame.columns and name != "time")
+    events = pl.DataFrame([rows.alias("row"), times.alias("time"), *fields, *kept])
+    told = hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(events, on="row", how="left", maintain_order="left")
+    uids = pl.Series("x.uid", [f"{indexes[row]:012}" for row in told["row"]], dtype=pl.String)
+    told = told.with_columns(uids, pl.lit(mapping.source).alias("x.source"))
+    timed = told.filter(pl.col("time").is_not_null())
+    late = told["row"].n_unique() - timed["row"].n_unique()
+    complaints = [("correlations", f"{late} matching events have no readable time and take no part")] if late else []
+    found = correlate(timed, program.ruleset.rules, program.correlations)
+    return _alerts(found, timed, indexes, program), complaints
+
+
+def _times(cells: pl.Series) -> pl.Series:
+    """JSON cells as times, null where there is none to be read."""
+    made = [None if cell is None else micros(jsontext.loads(cell)) for cell in cells]
+    return pl.Series("time", made, dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
+
+
+def _alerts(found: Correlated, hits: pl.DataFrame, indexes: Sequence[int], program: Program) -> list[CorrelationAlert]:
+    quiet = silenced(program.correlations)
+    of: dict[str, list[int]] = {}
+    members = found.members.with_columns(hits["row"].gather(found.members["hit"]).alias("row"))
+    for alert, row in members.unique(["alert", "row"], keep="first", maintain_order=True).select("alert", "row").iter_rows():
+        of.setdefault(alert, []).append(indexes[row])
+    made = []
+    for row in found.alerts.iter_rows(named=True):
+        correlation = program.correlations[row["correlation"]]
+        if correlation.uid not in quiet:
+            group = dict(zip(correlation.group_by, row["shown"], strict=True))
+            span = (row["first_time"], row["last_time"])
+            made.append(CorrelationAlert(row["alert"], correlation.uid, correlation.title, group, *span, tuple(of[row["alert"]]), row["value"]))
+    return sorted(made, key=lambda alert: (alert.first_time, alert.uid))
 
 
 def _distinct(events: Iterable[AnyMapping[str, Any]], uid_field: str | None) -> tuple[list[int], list[str]]:

@@ -15,7 +15,7 @@ from connectors.sources import load_mappings
 from engine import jsontext
 from engine.detect.kernel import detect
 from engine.detect.program import Program, compile_program
-from engine.sigma.load import RuleSet
+from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Rule
 
 
@@ -52,6 +52,25 @@ def rule_tests(rule: Rule) -> list[dict[str, Any]]:
     """The tests ``rule`` carries, as they stand in its document."""
     tests = dict(rule.extra).get("tests")
     return [dict(case) for case in tests if isinstance(case, AnyMapping)] if isinstance(tests, (list, tuple)) else []
+
+
+def malformed(tests: object) -> list[str]:
+    """What is wrong with the shape of a document's ``tests``, a sentence each."""
+    if tests is None:
+        return []
+    if not isinstance(tests, (list, tuple)):
+        return ["'tests' is a list of maps with name, match and event"]
+    found = []
+    for number, case in enumerate(tests, 1):
+        if not isinstance(case, AnyMapping):
+            found.append(f"test {number} is no map; it has name, match and event")
+            continue
+        name = f"test {number} ({case['name']})" if case.get("name") is not None else f"test {number}"
+        if not isinstance(case.get("match"), bool):
+            found.append(f"{name}: 'match' must be true or false")
+        if not isinstance(case.get("event"), AnyMapping) and not isinstance(case.get("events"), list):
+            found.append(f"{name}: 'event' must be a map, the record as its provider writes it")
+    return found
 
 
 def _verdict(rule: Rule, case: AnyMapping[str, Any], found: tuple[str, set[str]] | None, program: Program) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,15 +15,17 @@ import polars as pl
 from connectors.batches import Batch, Input, list_input
 from connectors.sources import load_mappings
 from engine import bundled
-from engine.correlate.alerts import alerts as make_alerts
+from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import compile_program
-from engine.model import Alert, Level, RunReport
+from engine.model import Alert, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
+from engine.pipeline.correlating import raise_alerts
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.interrupts import heeded, until
-from engine.sigma.load import RuleSet, load
+from engine.sigma.cache import load_cached
+from engine.sigma.ruleset import RuleSet
 from engine.store.memory import EventIndex, HitStore, Losers
 
 
@@ -40,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all alerts."""
+    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all decided alerts."""
 
     alerts: list[Alert]
     report: RunReport
@@ -53,19 +55,23 @@ def scan(
     *,
     rules: Sequence[str | Path] = (),
     builtin: bool = True,
+    placeholders: Mapping[str, Sequence[str]] | None = None,
+    pipelines: Sequence[str | Path] = (),
     min_level: Level = Level.LOW,
     stdin: BinaryIO | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> ScanResult:
     """Run rules over everything below ``paths``.
 
-    ``rules`` are files, directories or YAML texts beside crosswind's own (``builtin``). A single bad object, record or rule stops nothing and stands
+    ``rules`` are files, directories or YAML texts beside crosswind's own (``builtin``). ``placeholders`` are the values of ``|expand``, ``pipelines``
+    pySigma processing pipelines that ``rules`` go through (crosswind's own do not). A single bad object, record or rule stops nothing and stands
     in the report. Ctrl-C ends the run early with what was found so far and ``report.interrupted``. Raises UsageError for paths of rules that do not
     exist and for contradictory settings.
     """
     started = time.perf_counter()
     mappings = load_mappings()
-    ruleset = _portable(load([bundled.detections(), *rules])) if builtin else load(rules)
+    sources = [bundled.detections(), *rules] if builtin else rules
+    ruleset = _portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
     program = compile_program(ruleset, mappings)
     loaded = time.perf_counter()
     given = list_input(paths, settings.limits, stdin)
@@ -81,14 +87,17 @@ def scan(
     finally:
         index.close()
     matched = _without(store.collect(), losers)
-    alerts = make_alerts(matched, ruleset.rules) if matched is not None else []
+    read_again = partial(given.read_again, settings.limits)
+    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again) if matched is not None else Raised()
+    alerts = raised.alerts
     shown = [alert for alert in alerts if alert.level >= min_level]
     counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
     totals.losers(losers, tuple(mappings))
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
-    report = build_report(totals, given.skips, given.rejects, program, mappings, counts, alerts, shown, settings.source)
-    return ScanResult(shown, report, max((alert.level for alert in alerts), default=None))
+    report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
+    decided = (alert.level for alert in alerts if alert.state is State.LIVE)
+    return ScanResult(shown, report, max(decided, default=None))
 
 
 def run(
@@ -112,13 +121,14 @@ def run(
 def _portable(ruleset: RuleSet) -> RuleSet:
     """The same rules, crosswind's own with a path that does not tell where it is installed."""
     folder = bundled.detections()
-    rules = [
-        replace(rule, path=f"detections/{Path(rule.path).relative_to(folder).as_posix()}")
-        if rule.path and Path(rule.path).is_relative_to(folder)
-        else rule
-        for rule in ruleset.rules
-    ]
-    return replace(ruleset, rules=tuple(rules))
+
+    def path(given: str | None) -> str | None:
+        own = given is not None and Path(given).is_relative_to(folder)
+        return f"detections/{Path(given).relative_to(folder).as_posix()}" if own and given else given
+
+    rules = tuple(replace(rule, path=path(rule.path)) for rule in ruleset.rules)
+    correlations = tuple(replace(each, path=path(each.path)) for each in ruleset.correlations)
+    return replace(ruleset, rules=rules, correlations=correlations)
 
 
 def _without(hits: pl.DataFrame | None, losers: Losers) -> pl.DataFrame | None:
@@ -126,4 +136,4 @@ def _without(hits: pl.DataFrame | None, losers: Losers) -> pl.DataFrame | None:
     if hits is None:
         return None
     lost = losers.places.rename({"object": "object_index", "position": "x.position"}).with_columns(pl.col("x.position").cast(pl.Int64))
-    return hits.join(lost, on=["object_index", "x.position"], how="anti", maintain_order="left").drop("object_index")
+    return hits.join(lost, on=["object_index", "x.position"], how="anti", maintain_order="left")

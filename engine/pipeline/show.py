@@ -15,6 +15,7 @@ import polars as pl
 from connectors.batches import Batch, Input, list_input
 from connectors.normalize import Want
 from connectors.sources import load_mappings
+from engine.correlate.alerts import Raised
 from engine.detect.program import compile_program
 from engine.errors import UsageError
 from engine.model import RunReport
@@ -38,7 +39,7 @@ class EventsRun:
     def report(self) -> RunReport:
         """The account of what was read so far."""
         empty = compile_program(load([]), {})
-        return build_report(self.totals, self.given.skips, self.given.rejects, empty, load_mappings(), Counter(), [], [], None)
+        return build_report(self.totals, self.given.skips, self.given.rejects, empty, load_mappings(), Counter(), Raised(), [], None)
 
 
 def events(

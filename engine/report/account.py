@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from engine.correlate.alerts import Raised
 from engine.detect.program import Program
 from engine.documents.redaction import redact_text
-from engine.model import Alert, Level, Reject, RuleStatus, RunReport, Skip, SourceCount
+from engine.model import Alert, Level, Reject, RuleStatus, RunReport, Skip, SourceCount, State
+from engine.report.correlations import correlation_statuses
 from engine.schema import Mapping
 from engine.sigma.tree import Rule
 from engine.store.memory import Losers
@@ -40,6 +42,7 @@ class _Found(Protocol):
     flagged: int
     events: Counter[str]
     spans: dict[str, tuple[datetime, datetime]]
+    latest: dict[str, datetime]
     seen_paths: dict[str, set[str]]
 
 
@@ -58,6 +61,7 @@ class Totals:
     conflicts: int = 0
     events: Counter[str] = field(default_factory=Counter)
     spans: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    latest: dict[str, datetime] = field(default_factory=dict)
     skipped_records: Counter[tuple[str, str]] = field(default_factory=Counter)
     skipped_objects: list[Skip] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
@@ -91,6 +95,8 @@ class Totals:
         for source, (low, high) in found.spans.items():
             known = self.spans.get(source, (low, high))
             self.spans[source] = (min(known[0], low), max(known[1], high))
+        for source, moment in found.latest.items():
+            self.latest[source] = max(self.latest.get(source, moment), moment)
         for source, paths in found.seen_paths.items():
             self.seen_paths.setdefault(source, set()).update(paths)
 
@@ -112,15 +118,18 @@ def build_report(
     program: Program,
     mappings: AnyMapping[str, Mapping],
     hits: Counter[int],
-    alerts: Sequence[Alert],
+    raised: Raised,
     shown: Sequence[Alert],
     only: str | None,
 ) -> RunReport:
-    """The report of a run. ``hits``: hits by rule index; ``skips``, ``rejects``: what listing left out; ``alerts`` all, ``shown`` those asked for."""
+    """The report of a run. ``hits``: hits by rule index; ``skips``, ``rejects``: what listing left out; ``raised`` all, ``shown`` those asked for."""
+    alerts = raised.alerts
     record_skips = [Skip(uri, reason, count) for (uri, reason), count in sorted(totals.skipped_records.items())]
     object_skips = sorted((*skips, *totals.skipped_objects), key=lambda skip: (skip.object, skip.reason))
     failed = sorted((*rejects, *totals.failed), key=_reject_order)
-    statuses = _statuses(program, mappings, totals, hits, Counter(alert.rule.uid for alert in alerts), only)
+    counted = Counter(alert.rule.uid for alert in alerts)
+    statuses = _statuses(program, mappings, totals, hits, counted, only)
+    statuses += correlation_statuses(program, {status.uid: status for status in statuses}, counted)
     failed_objects = {reject.object for reject in failed}
     levels = Counter(alert.level for alert in shown)
     failures = [f"{reject.object}: {redact_text(reject.reason)}" for reject in failed]
@@ -129,7 +138,9 @@ def build_report(
     failures += _record_failures(totals)
     if totals.interrupted:
         failures.append(f"interrupted: {totals.objects - totals.objects_done} of {totals.objects} objects were not read to the end")
-    notes = [*program.ruleset.notes, *program.partly]
+    notes = [*program.ruleset.notes, *program.partly, *raised.notes]
+    if waiting := sum(alert.state is State.OPEN for alert in shown):
+        notes.append(f"{waiting:,} alert{'s are' if waiting != 1 else ' is'} open: later records could still undo {'them' if waiting != 1 else 'it'}")
     if len(shown) < len(alerts):
         hidden = len(alerts) - len(shown)
         notes.append(f"{hidden:,} alert{'s' if hidden != 1 else ''} below the level asked for {'are' if hidden != 1 else 'is'} not shown")

@@ -29,6 +29,8 @@ def _block(alert: dict[str, Any]) -> Text:
     text = Text()
     text.append(f" {alert['level'].upper():<13}", style=STYLES[alert["level"]])
     text.append(f" {safe_text(alert['rule']['title'])}\n", style="bold")
+    if alert["state"] == "open":
+        text.append("               open: later records could still undo this\n", style="dim")
     span = _time(alert["first_time"])
     if alert["last_time"] != alert["first_time"]:
         span += f" to {_time(alert['last_time'])}"
@@ -36,6 +38,9 @@ def _block(alert: dict[str, Any]) -> Text:
     count = f"{alert['count']:,} event{'s' if alert['count'] != 1 else ''}"
     text.append(f"               {span}   {count}   {', '.join(alert['sources'])}" + (f"   {safe_text(clouds)}" if clouds else "") + "\n")
     text.append(f"               {safe_text(alert['reason'])}\n")
+    if rules := alert.get("rules"):
+        named = ", ".join(f"{safe_text(rule['title'])} ×{rule['events']:,}" for rule in rules[:5])
+        text.append(f"               evidence: {named}" + (f" and {len(rules) - 5} more rules" if len(rules) > 5 else "") + "\n")
     tags = " ".join(tag for tag in alert["rule"]["tags"])
     if tags:
         text.append(f"               {safe_text(tags)}\n", style="dim")

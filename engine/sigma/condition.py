@@ -7,7 +7,7 @@ names become ``d0``, ``d1``, …, and selectors (``1 of x*``, ``all of them``) a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from textwrap import shorten
 
@@ -67,13 +67,19 @@ _OPERATORS = ("and", "or", "not")
 _QUANTIFIERS = {"1": " or ", "any": " or ", "all": " and "}
 
 
-def parse(conditions: Sequence[object], detections: Mapping[str, SigmaDetection]) -> Node:
-    """The tree of the rule whose conditions (any may hold) speak about ``detections``. Raises RuleError."""
+Change = Callable[[SigmaDetections], SigmaDetections]
+"""What a processing pipeline makes of detections and conditions."""
+
+
+def parse(conditions: Sequence[object], detections: Mapping[str, SigmaDetection], change: Change | None = None) -> Node:
+    """The tree of the rule whose conditions (any may hold) speak about ``detections``, after ``change``. Raises RuleError."""
     if not conditions:
         raise RuleError("the condition is missing")
     names = {name: f"d{index}" for index, name in enumerate(detections)}
     texts = [_rewrite(condition, names) for condition in conditions]
     resolved = SigmaDetections({names[name]: detection for name, detection in detections.items()}, texts)
+    if change is not None:
+        resolved = change(resolved)
     nodes = []
     for condition in resolved.parsed_condition:
         try:

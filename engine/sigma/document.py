@@ -36,7 +36,7 @@ def read(sources: Sequence[str | Path]) -> Iterator[Source | RuleError]:
         if isinstance(source, str) and "\n" in source:
             yield from _documents(source, TEXT)
             continue
-        for path in _files(Path(source)):
+        for path in files(Path(source)):
             identity = path.resolve()
             if identity in seen:
                 continue
@@ -49,7 +49,8 @@ def read(sources: Sequence[str | Path]) -> Iterator[Source | RuleError]:
             yield from _documents(text, str(path))
 
 
-def _files(path: Path) -> list[Path]:
+def files(path: Path) -> list[Path]:
+    """The rule files at or below ``path``, in the order they are read. Raises UsageError where there is none such."""
     if path.is_dir():
         found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names if name.lower().endswith((".yml", ".yaml"))]
         return sorted(found)

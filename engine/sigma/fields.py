@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from engine.errors import UnknownField
 from engine.schema import COLUMNS, Mapping, split_path
-from engine.sigma.tree import LogSource
+from engine.sigma.tree import EVENT_TIME, LogSource
 
 CLOUD_CATEGORIES = (None, "api_activity", "authentication")
 AI_CATEGORY = "llm_inference"
@@ -75,8 +75,11 @@ def resolve(field: str, scope: Scope, mapping: Mapping) -> Resolution:
 
     Native: an alias of the mapping, else a known path, else any path that no closed root forbids, else the common column of that exact name; all but
     columns compare case-insensitively. Common: the column of that exact name, or a path below a JSON column (``x.ai.guardrail.action``).
+    `EVENT_TIME` is the column ``time`` of every source that is known.
     Raises UnknownField with suggestions for a field that can never hold a value.
     """
+    if field == EVENT_TIME and mapping.source != OPEN.source:
+        return Resolution(column="time")
     if scope is Scope.COMMON:
         found = _column(field)
         if found is None:

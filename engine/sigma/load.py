@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from enum import Enum
-from ipaddress import IPv4Network, IPv6Network
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sigma.exceptions import SigmaError
 
+from engine import bundled
 from engine.errors import RuleError
-from engine.model import Level
-from engine.sigma import timespan
-from engine.sigma.condition import parse
+from engine.sigma.condition import Change, parse
+from engine.sigma.correlation import Draft, load_correlation
 from engine.sigma.detection import Placeholders, build
+from engine.sigma.digest import digest
 from engine.sigma.document import Source, read
 from engine.sigma.filters import Filter, filtered, load_filter
-from engine.sigma.tree import LogSource, Node, Rule
+from engine.sigma.metadata import (
+    DEFAULT_LEVEL,
+    LEVELS,
+    STATUSES,
+    group_by_of,
+    id_of,
+    logsource_of,
+    optional_text,
+    suppress_of,
+    texts,
+    title_of,
+    word_of,
+)
+from engine.sigma.references import Refused, resolve_references
+from engine.sigma.ruleset import Document, RuleSet
+from engine.sigma.tree import Correlation, LogSource, Node, Rule
 from engine.sigma.yamltext import Map, plain
 
-DEFAULT_LEVEL = "medium"
-"""Level of a rule that states none."""
-
-STATUSES = ("stable", "test", "experimental", "deprecated", "unsupported")
-OTHER_KINDS = ("correlation", "analytic")
+if TYPE_CHECKING:
+    from engine.sigma.pipelines import Pipelines
 
 _STANDARD_KEYS = frozenset(
     {
@@ -36,67 +46,87 @@ _STANDARD_KEYS = frozenset(
         *("logsource", "detection", "fields", "falsepositives", "level", "scope", "group_by", "suppress"),
     }
 )
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document that is no detection rule, kept as written: ``kind`` is ``correlation`` or ``analytic``, ``content`` all of it as plain values."""
-
-    kind: str
-    uid: str
-    title: str
-    content: Mapping[str, Any]
-    path: str
-    line: int
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSet:
-    """What `load` found. ``notes`` are sentences about what had no effect, such as a filter that names a rule that is not loaded."""
-
-    rules: tuple[Rule, ...]
-    errors: tuple[RuleError, ...]
-    others: tuple[Document, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-_T = TypeVar("_T", Rule, Document)
-
-
-def load(sources: Sequence[str | Path], *, placeholders: Mapping[str, Sequence[str]] | None = None) -> RuleSet:
+def load(
+    sources: Sequence[str | Path],
+    *,
+    placeholders: Mapping[str, Sequence[str]] | None = None,
+    pipelines: Sequence[str | Path] = (),
+    now: datetime | None = None,
+) -> RuleSet:
     """The Sigma documents below ``sources``: YAML text (a str with a newline), files, or directories (recursively).
 
-    ``placeholders`` are the values of ``|expand`` by name. A broken document becomes a RuleError with path and line and stops no other. An id that
-    stands twice is refused the second time, unless the content is the same: then it counts once. Raises UsageError for a path that does not exist.
+    ``placeholders`` are the values of ``|expand`` by name, ``pipelines`` processing pipelines of pySigma, files or installed ones, that rules and
+    filters go through, crosswind's own left out. With ``now`` filters that have expired by then are noted. A broken document becomes a RuleError with
+    path and line and stops no other. An id that stands twice is refused the second time, unless the content is the same: then it counts once. Raises
+    UsageError for a path or pipeline that does not exist.
     """
-    drafts: list[Rule] = []
-    filters: list[Filter] = []
-    others: list[Document] = []
-    errors: list[RuleError] = []
+    found = _Found()
+    steps = _pipelines(pipelines) if pipelines else None
+    own = f"{bundled.detections()}{os.sep}"
+    values = {**(steps.placeholders if steps else {}), **(placeholders or {})}
     for source in read(sources):
         if isinstance(source, RuleError):
-            errors.append(source)
+            found.errors.append(source)
             continue
         try:
-            loaded = _load(source, placeholders or {})
+            found.add(_load(source, values, None if source.path.startswith(own) else steps))
         except RuleError as error:
-            errors.append(_placed(error, source))
+            found.refuse(source, error)
         except (SigmaError, ValueError, TypeError, AttributeError, RecursionError) as error:
-            errors.append(_placed(RuleError(f"cannot be read as Sigma: {error}"), source))
+            found.refuse(source, RuleError(f"cannot be read as Sigma: {error}"))
+    rules = found.rule_set()
+    return rules if now is None else rules.as_of(now)
+
+
+def _pipelines(given: Sequence[str | Path]) -> Pipelines:
+    from engine.sigma.pipelines import Pipelines  # few need them, and they import much
+
+    return Pipelines(given)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the documents read so far are."""
+
+    rules: list[Rule] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+    correlations: list[Draft] = field(default_factory=list)
+    others: list[Document] = field(default_factory=list)
+    errors: list[RuleError] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+    def add(self, loaded: Rule | Filter | Draft | Document) -> None:
+        if isinstance(loaded, Rule):
+            self.rules.append(loaded)
+        elif isinstance(loaded, Filter):
+            self.filters.append(loaded)
+        elif isinstance(loaded, Draft):
+            self.correlations.append(loaded)
         else:
-            if isinstance(loaded, Rule):
-                drafts.append(loaded)
-            elif isinstance(loaded, Filter):
-                filters.append(loaded)
-            else:
-                others.append(loaded)
-    rules = [_finished(draft, filters) for draft in drafts]
-    seen: dict[str, tuple[str, str]] = {}
-    kept = tuple(_unique(rules, lambda rule: rule.content_hash, seen, errors))
-    documents = tuple(_unique(others, lambda other: _digest(dict(other.content)), seen, errors))
-    return RuleSet(kept, tuple(errors), documents, tuple(_notes(filters, kept)))
+            self.others.append(loaded)
+
+    def refuse(self, source: Source, error: RuleError) -> None:
+        self.errors.append(_placed(error, source))
+        if "filter" not in source.content:
+            names = (source.content.get(key) for key in ("id", "name", "title"))
+            self.refused.append(Refused(tuple(str(name)[:1000] for name in names if isinstance(name, (str, int))), error))
+
+    def rule_set(self) -> RuleSet:
+        seen: dict[str, tuple[str, str]] = {}
+        rules = _unique(
+            [_finished(draft, self.filters) for draft in self.rules], lambda rule: _Identity(rule.uid, rule.content_hash, rule), seen, self.errors
+        )
+        drafts = _unique(
+            self.correlations, lambda draft: _Identity(draft.correlation.uid, draft.correlation.content_hash, draft.correlation), seen, self.errors
+        )
+        others = _unique(self.others, lambda other: _Identity(other.uid, digest(dict(other.content)), other), seen, self.errors)
+        correlations, errors, notes = resolve_references(drafts, rules, self.refused)
+        notes = [*_notes(self.filters, rules), *notes]
+        expiring = tuple(each.ends for each in self.filters if each.ends is not None)
+        return RuleSet(tuple(rules), (*self.errors, *errors), tuple(others), tuple(notes), correlations, expiring)
 
 
 def _placed(error: RuleError, source: Source) -> RuleError:
@@ -108,20 +138,23 @@ def _placed(error: RuleError, source: Source) -> RuleError:
     return error
 
 
-def _load(source: Source, placeholders: Placeholders) -> Rule | Filter | Document:
+def _load(source: Source, placeholders: Placeholders, steps: Pipelines | None) -> Rule | Filter | Draft | Document:
     content = source.content
-    title = _title(content)
-    kind = next((kind for kind in OTHER_KINDS if kind in content), None)
-    if kind is not None:
+    title = title_of(content)
+    if "correlation" in content:
+        return load_correlation(source, title)
+    if "analytic" in content:
         whole = plain(content)
-        return Document(kind, _id(content) or _digest(whole), title, whole, source.path, source.line, _optional_text(content, "name"))
-    logsource = _logsource(content)
+        return Document("analytic", id_of(content) or digest(whole), title, whole, source.path, source.line, optional_text(content, "name"))
+    logsource = logsource_of(content)
+    application = None if steps is None else steps.on(content, title, logsource)
     if "filter" in content:
-        return load_filter(source, title, logsource, placeholders)
-    return _draft(source, title, logsource, _condition(content, placeholders))
+        return load_filter(source, title, logsource, placeholders, application)
+    rule = _draft(source, title, logsource, _condition(content, placeholders, application))
+    return rule if application is None else replace(rule, logsource=application.logsource, group_by=application.group_by)
 
 
-def _condition(content: Map, placeholders: Placeholders) -> Node:
+def _condition(content: Map, placeholders: Placeholders, change: Change | None) -> Node:
     section = content.get("detection")
     if not isinstance(section, Map):
         raise RuleError("no 'detection' section; it is a map of named detections and a condition", line=content.line_of("detection"))
@@ -130,7 +163,7 @@ def _condition(content: Map, placeholders: Placeholders) -> Node:
     condition = section["condition"]
     detections = build(section, placeholders, reserved=frozenset({"condition"}))
     try:
-        return parse(condition if isinstance(condition, list) else [condition], detections)
+        return parse(condition if isinstance(condition, list) else [condition], detections, change)
     except RuleError as error:
         error.line = error.line or section.line_of("condition")
         raise
@@ -140,24 +173,24 @@ def _draft(source: Source, title: str, logsource: LogSource, condition: Node) ->
     """The rule before filters, still without a content hash (and without a uid where it states no id)."""
     content = source.content
     return Rule(
-        uid=_id(content) or "",
+        uid=id_of(content) or "",
         title=title,
-        level=_word(content, "level", [level.word for level in Level]) or DEFAULT_LEVEL,
+        level=word_of(content, "level", LEVELS) or DEFAULT_LEVEL,
         logsource=logsource,
         condition=condition,
         content_hash="",
-        name=_optional_text(content, "name"),
-        status=_word(content, "status", STATUSES),
-        description=_optional_text(content, "description"),
-        author=_optional_text(content, "author"),
-        date=_optional_text(content, "date"),
-        references=_texts(content, "references"),
-        tags=_texts(content, "tags"),
-        falsepositives=_texts(content, "falsepositives"),
+        name=optional_text(content, "name"),
+        status=word_of(content, "status", STATUSES),
+        description=optional_text(content, "description"),
+        author=optional_text(content, "author"),
+        date=optional_text(content, "date"),
+        references=texts(content, "references"),
+        tags=texts(content, "tags"),
+        falsepositives=texts(content, "falsepositives"),
         path=source.path,
         line=source.line,
-        group_by=_group_by(content),
-        suppress=_suppress(content),
+        group_by=group_by_of(content),
+        suppress=suppress_of(content),
         extra=tuple((str(key), plain(value)) for key, value in content.items() if key not in _STANDARD_KEYS),
     )
 
@@ -167,7 +200,7 @@ def _finished(draft: Rule, filters: Sequence[Filter]) -> Rule:
     names = _names(draft)
     condition = filtered(draft.condition, [each for each in filters if each.applies(draft.logsource, names)])
     meaning = [draft.logsource, condition, draft.group_by, draft.suppress, draft.level]
-    return replace(draft, condition=condition, uid=draft.uid or _digest([draft.title, *meaning]), content_hash=_digest(meaning))
+    return replace(draft, condition=condition, uid=draft.uid or digest([draft.title, *meaning]), content_hash=digest(meaning))
 
 
 def _names(rule: Rule) -> set[str]:
@@ -175,120 +208,25 @@ def _names(rule: Rule) -> set[str]:
     return {name.lower() for name in (rule.uid, rule.name, rule.title) if name}
 
 
-# Parts of a document.
+class _Identity(NamedTuple):
+    """What an item is known by, what it means, and whose title and place messages name."""
+
+    uid: str
+    content: str
+    shown: Rule | Correlation | Document
 
 
-def _title(content: Map) -> str:
-    title = content.get("title")
-    if title is None or isinstance(title, (dict, list)) or not str(title).strip():
-        raise RuleError("a document needs a title", line=content.line_of("title"))
-    return str(title)
-
-
-def _id(content: Map) -> str | None:
-    value = content.get("id")
-    if value is None:
-        return None
-    text = str(value).strip()
-    if isinstance(value, (dict, list, bool)) or not text:
-        raise RuleError("'id' is a text, best a UUID", line=content.line_of("id"))
-    return text.lower() if _UUID.fullmatch(text) else text
-
-
-def _optional_text(content: Map, key: str) -> str | None:
-    value = content.get(key)
-    if isinstance(value, dict):
-        raise RuleError(f"{key!r} is a text", line=content.line_of(key))
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or None
-    return None if value is None else str(value)
-
-
-def _texts(content: Map, key: str) -> tuple[str, ...]:
-    value = content.get(key)
-    listed = value if isinstance(value, list) else [] if value is None else [value]
-    return tuple(str(item) for item in listed if item is not None)
-
-
-def _word(content: Map, key: str, words: Sequence[str]) -> str | None:
-    value = content.get(key)
-    if value is None:
-        return None
-    word = str(value).lower()
-    if word not in words:
-        raise RuleError(f"{key} {value!r} is none of {', '.join(words)}", line=content.line_of(key))
-    return word
-
-
-def _logsource(content: Map) -> LogSource:
-    section = content.get("logsource")
-    line = content.line_of("logsource")
-    if not isinstance(section, dict):
-        raise RuleError("no 'logsource'; it is a map with product, service or category", line=line)
-    parts = {}
-    for key in ("category", "product", "service"):
-        value = section.get(key)
-        if isinstance(value, (dict, list)):
-            raise RuleError(f"logsource.{key} is a text", line=line)
-        parts[key] = str(value).lower() if value is not None else None
-    if not any(parts.values()):
-        raise RuleError("'logsource' names neither product nor service nor category", line=line)
-    return LogSource(**parts)
-
-
-def _group_by(content: Map) -> tuple[str, ...] | None:
-    if content.get("group_by") is None:
-        return None
-    value = content["group_by"]
-    names = value if isinstance(value, list) else [value]
-    if not all(isinstance(name, str) and name.strip() for name in names):
-        raise RuleError("'group_by' is a list of field names", line=content.line_of("group_by"))
-    return tuple(names)
-
-
-def _suppress(content: Map) -> str | None:
-    value = content.get("suppress")
-    if value is None:
-        return None
-    try:
-        timespan.parse(str(value))
-    except ValueError as error:
-        raise RuleError(f"'suppress': {error}", line=content.line_of("suppress")) from error
-    return str(value)
-
-
-# Identity.
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(_canonical(value), separators=(",", ":"), sort_keys=True).encode()).hexdigest()
-
-
-def _canonical(value: Any) -> Any:
-    """``value`` as JSON that two values share only when they mean the same."""
-    if is_dataclass(value):
-        return {type(value).__name__: [_canonical(getattr(value, each.name)) for each in fields(value)]}
-    if isinstance(value, Enum):
-        return {type(value).__name__: value.value}
-    if isinstance(value, (IPv4Network, IPv6Network)):
-        return {"network": str(value)}
-    if isinstance(value, (list, tuple)):
-        return [_canonical(each) for each in value]
-    if isinstance(value, dict):
-        return {str(key): _canonical(each) for key, each in value.items()}
-    return value
-
-
-def _unique(items: Sequence[_T], digest: Callable[[_T], str], seen: dict[str, tuple[str, str]], errors: list[RuleError]) -> list[_T]:
+def _unique(items: Sequence[_T], identify: Callable[[_T], _Identity], seen: dict[str, tuple[str, str]], errors: list[RuleError]) -> list[_T]:
     kept = []
     for item in items:
-        key, content = item.uid.lower(), digest(item)
+        uid, content, shown = identify(item)
+        key = uid.lower()
         if key not in seen:
-            seen[key] = (content, f"{item.path}:{item.line}")
+            seen[key] = (content, f"{shown.path}:{shown.line}")
             kept.append(item)
         elif seen[key][0] != content:
-            message = f"id {item.uid} already belongs to the document at {seen[key][1]}; give this one its own"
-            errors.append(RuleError(message, rule=item.title, path=item.path, line=item.line))
+            message = f"id {uid} already belongs to the document at {seen[key][1]}; give this one its own"
+            errors.append(RuleError(message, rule=shown.title, path=shown.path, line=shown.line))
     return kept
 
 

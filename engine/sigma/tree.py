@@ -7,6 +7,7 @@ Leaves say which field (None: every scalar leaf of the record, a keyword) must s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 
@@ -113,7 +114,18 @@ class SameAs:
     cased: bool = False
 
 
-Predicate = Text | Number | Boolean | Null | Exists | Regex | Cidr | Compare | TimePart | SameAs
+EVENT_TIME = "$time"
+"""Field name of the time of the event itself, whatever its source calls it; missing where the source of events is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The value is a time (as for `TimePart`) before ``instant`` (UTC, whole seconds)."""
+
+    instant: datetime
+
+
+Predicate = Text | Number | Boolean | Null | Exists | Regex | Cidr | Compare | TimePart | SameAs | Before
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +193,90 @@ class Rule:
     group_by: tuple[str, ...] | None = None
     suppress: str | None = None
     extra: tuple[tuple[str, object], ...] = ()
+
+
+class CorrelationType(StrEnum):
+    """Sigma's correlation types; the extended forms are `TEMPORAL` and `TEMPORAL_ORDERED` with ``terms``."""
+
+    EVENT_COUNT = "event_count"
+    VALUE_COUNT = "value_count"
+    VALUE_SUM = "value_sum"
+    VALUE_AVG = "value_avg"
+    VALUE_PERCENTILE = "value_percentile"
+    VALUE_MEDIAN = "value_median"
+    TEMPORAL = "temporal"
+    TEMPORAL_ORDERED = "temporal_ordered"
+
+
+class BoundOperator(StrEnum):
+    LT = "lt"
+    LTE = "lte"
+    GT = "gt"
+    GTE = "gte"
+    EQ = "eq"
+    NEQ = "neq"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The measured value compares so to ``number``."""
+
+    operator: BoundOperator
+    number: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One alternative of an extended condition: every rule of ``present`` occurs (``temporal_ordered``: in this order), none of ``absent`` does.
+
+    Both are uids; ``present`` is never empty and in the order of `Correlation.rules`.
+    """
+
+    present: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A loaded Sigma correlation, its references resolved to uids of rules or of other correlations.
+
+    ``bounds`` must all hold for what is measured: events, distinct values, sum, average or percentile of ``fields``, or how many of the rules occur
+    (`TEMPORAL`) or occur in order (`TEMPORAL_ORDERED`). With ``terms`` (some of them must hold) there are no bounds. ``aliases``: alias → (uid of the
+    rule, field of it). ``generate``: the rules referred to keep alerts of their own.
+    """
+
+    uid: str
+    title: str
+    level: str
+    type: CorrelationType
+    rules: tuple[str, ...]
+    timespan: timedelta
+    content_hash: str
+    group_by: tuple[str, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+    terms: tuple[Term, ...] = ()
+    fields: tuple[str, ...] = ()
+    percentile: float = 50.0
+    aliases: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    generate: bool = False
+    name: str | None = None
+    status: str | None = None
+    description: str | None = None
+    author: str | None = None
+    date: str | None = None
+    references: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    path: str | None = None
+    line: int | None = None
+    extra: tuple[tuple[str, object], ...] = ()
+
+    def field_of(self, name: str, uid: str) -> str | None:
+        """What ``name`` (a group-by or counted field, or an alias) is called in hits of ``uid``; None for an alias that leaves this rule out."""
+        for alias, targets in self.aliases:
+            if alias == name:
+                return dict(targets).get(uid)
+        return name
 
 
 def fields(node: Node) -> set[str]:

@@ -112,7 +112,7 @@ def test_an_interrupt_before_the_run_is_said_in_one_line(tmp_path: Path, monkeyp
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("engine.pipeline.run.load", interrupted)
+    monkeypatch.setattr("engine.pipeline.run.load_cached", interrupted)
     monkeypatch.setattr("sys.argv", ["crosswind", "scan", str(tmp_path)])
     assert main() == 3
     assert capsys.readouterr().err == "crosswind: interrupted before there was a result\n"

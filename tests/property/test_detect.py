@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.detect import batch as batch_module
@@ -43,6 +43,7 @@ from engine.sigma.tree import (
     fields,
 )
 from tests.detect_events import events_of
+from tests.examples import examples
 from tests.reference_evaluator import matches
 
 WORDS = [
@@ -66,7 +67,13 @@ WORDS = [
     "true",
     "é",
     "İ",
+    "ẞ",
+    "Σ",
+    "ς",
+    "a?b",
     "10.0.0.1",
+    "2001:DB8::1",
+    "10.0.0.0/8",
     "{",
     "<k>",
 ]
@@ -115,7 +122,7 @@ parts = st.lists(st.one_of(texts.filter(bool), st.sampled_from([Wildcard.ANY, Wi
 text_predicates = st.builds(Text, parts.map(tuple), st.booleans())
 numbers = st.sampled_from([5, 5.0, 50, 0, -1, 10, 0.5])
 comparisons = st.sampled_from(list(Comparison))
-networks = st.sampled_from(["10.0.0.0/8", "::/0"]).map(ipaddress.ip_network)
+networks = st.sampled_from(["10.0.0.0/8", "10.0.0.1/32", "0.0.0.0/0", "2001:db8::/32", "::/0"]).map(ipaddress.ip_network)
 predicates: st.SearchStrategy[Predicate] = st.one_of(
     text_predicates,
     text_predicates,
@@ -162,14 +169,14 @@ def check(conditions: list[Node], records: list[str]) -> None:
     assert hits.schema == {"row": pl.UInt32, "rule": pl.UInt32}
 
 
-@given(st.lists(trees, min_size=1, max_size=5), st.lists(events, min_size=1, max_size=8))
-@settings(max_examples=150, deadline=None)
+@given(st.lists(trees, min_size=2, max_size=6), st.lists(events, min_size=4, max_size=12))
+@examples(400)
 def test_kernel_equals_reference(conditions: list[Node], records: list[str]) -> None:
     check(conditions, records)
 
 
-@given(st.lists(trees, min_size=1, max_size=5), st.lists(events, min_size=1, max_size=8))
-@settings(max_examples=150, deadline=None)
+@given(st.lists(trees, min_size=2, max_size=6), st.lists(events, min_size=4, max_size=12))
+@examples(400)
 def test_fields_of_many_values_equal_reference(conditions: list[Node], records: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_module, "_MANY_VALUES", 1)
@@ -178,7 +185,7 @@ def test_fields_of_many_values_equal_reference(conditions: list[Node], records: 
         check(conditions, records)
 
 
-@given(leaves, st.lists(events, min_size=1, max_size=8))
-@settings(max_examples=150, deadline=None)
+@given(leaves, st.lists(events, min_size=6, max_size=16))
+@examples(400)
 def test_single_leaves_equal_reference(leaf: Leaf, records: list[str]) -> None:
     check([leaf, Not(leaf)], records)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from connectors.sources import load_mappings
+from engine.correlate.alerts import Raised
 from engine.detect.program import compile_program
 from engine.model import Level, Reject, RunReport, Skip
 from engine.pipeline import ScanResult, Settings, scan
@@ -29,7 +31,7 @@ def report_of(*rules: str, events: dict[str, int] | None = None) -> RunReport:
         totals.events[source] = count
         totals.spans[source] = (moment, moment)
         totals.records += count
-    return build_report(totals, [], [], compile_program(load(list(rules)), mappings), mappings, Counter(), [], [], None)
+    return build_report(totals, [], [], compile_program(load(list(rules)), mappings), mappings, Counter(), Raised(), [], None)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_a_rule_that_does_not_load_is_a_failure() -> None:
 def test_failures_outrank_findings_and_findings_outrank_nothing(sample_scan: ScanResult) -> None:
     assert exit_code(sample_scan, None) == 0
     assert exit_code(sample_scan, Level.HIGH) == 1
-    assert exit_code(sample_scan, Level.CRITICAL) == 0
+    assert exit_code(replace(sample_scan, highest=Level.HIGH), Level.CRITICAL) == 0
     broken = ScanResult(sample_scan.alerts, RunReport(failures=("a: b",)))
     assert exit_code(broken, Level.HIGH) == 3
 

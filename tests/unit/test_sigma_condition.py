@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from engine.errors import RuleError, UnsupportedFeature
-from engine.sigma.load import RuleSet, load
+from engine.sigma.load import load
+from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import And, Leaf, Node, Not, Null, Or, Regex, Text, Wildcard
 
 ANY = Wildcard.ANY

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from engine.errors import RuleError, UnsupportedFeature, UsageError
-from engine.sigma.load import RuleSet, load
-from engine.sigma.tree import And, Leaf, LogSource, Not, Or, Text
+from engine import evaluate
+from engine.errors import RuleError, UsageError
+from engine.sigma.load import load
+from engine.sigma.ruleset import RuleSet
+from engine.sigma.tree import EVENT_TIME, And, Before, Leaf, LogSource, Not, Or, Text
 
 ID = "11111111-2222-4333-8444-555555555555"
 OTHER_ID = "11111111-2222-4333-8444-666666666666"
@@ -245,15 +248,12 @@ def test_ids_need_not_be_uuids() -> None:
     assert load(["id: 123\n" + RULE]).rules[0].uid == "123"
 
 
-def test_correlations_and_analytics_are_kept_whole() -> None:
-    text = f"title: C\nid: {ID}\nname: c\ncorrelation:\n  type: event_count\n  rules: [a]\n  condition: {{gte: 5}}\n  timespan: 5m\n"
-    ruleset = load([f"{RULE}---\n{text}---\ntitle: N\nanalytic: {{type: first_seen}}\n"])
-    correlation, analytic = ruleset.others
-    assert (correlation.kind, correlation.uid, correlation.name, correlation.title, correlation.line) == ("correlation", ID, "c", "C", 10)
-    assert correlation.content["correlation"] == {"type": "event_count", "rules": ["a"], "condition": {"gte": 5}, "timespan": "5m"}
-    assert type(correlation.content) is dict
-    assert analytic.kind == "analytic"
-    assert "already belongs" in only_error(f"id: {ID}\n{RULE}", text).message
+def test_analytics_are_kept_whole() -> None:
+    ruleset = load([f"{RULE}---\ntitle: N\nid: {ID}\nname: n\nanalytic: {{type: first_seen}}\n"])
+    (analytic,) = ruleset.others
+    assert (analytic.kind, analytic.uid, analytic.name, analytic.title, analytic.line) == ("analytic", ID, "n", "N", 10)
+    assert analytic.content["analytic"] == {"type": "first_seen"}
+    assert type(analytic.content) is dict
 
 
 FILTER = """\
@@ -300,8 +300,13 @@ def test_a_filter_never_touches_selectors_of_the_rule() -> None:
         (("condition: not selection", "condition: [a, b]"), "exactly one condition"),
         (("condition: not selection", "condition: not other"), "no detection is named"),
         (("logsource:\n  product: aws\n", ""), "no 'logsource'"),
-        (("  rules:", "  expires: 2026-01-01\n  rules:"), "expires"),
-        (("title:", "expires: 2026-01-01\ntitle:"), "expires"),
+        (("  rules:", "  expires: 2026-01-01\n  rules:"), "'expires' stands beside"),
+        (("  rules:", "  owner: ann\n  rules:"), "'owner' stands beside"),
+        (("title:", "expires: next year\ntitle:"), "'expires' is a date"),
+        (("title:", "expires: 2026\ntitle:"), "'expires' is a date"),
+        (("title:", "expires: 2026-02-30\ntitle:"), "'expires' is a date"),
+        (("title:", "expires: 0001-01-01T00:00:00+14:00\ntitle:"), "'expires' is a date"),
+        (("title:", "owner: {a: b}\ntitle:"), "'owner' is a text"),
     ],
 )
 def test_a_broken_filter_filters_nothing_and_says_so(change: tuple[str, str], words: str) -> None:
@@ -310,7 +315,26 @@ def test_a_broken_filter_filters_nothing_and_says_so(change: tuple[str, str], wo
     ruleset = load([RULE, text.replace(*change)])
     assert ruleset.rules[0].condition == leaf("DeleteTrail")
     assert words in ruleset.errors[0].message
-    assert isinstance(ruleset.errors[0], UnsupportedFeature) is (words == "expires")
+
+
+@pytest.mark.parametrize("expires", ["2026-03-01", "2026-03-01T00:00:00Z", "2026-03-01T01:00+01:00"])
+def test_a_filter_that_expires_holds_for_older_events_only(expires: str) -> None:
+    text = f"expires: {expires}\nowner: ann\n{FILTER.format(rules='any')}"
+    instant = datetime(2026, 3, 1, tzinfo=UTC)
+    ruleset = load([RULE, text], now=instant)
+    ends = Or((Not(leaf("admin", "user")), Not(Leaf(EVENT_TIME, Before(instant)))))
+    assert ruleset.rules[0].condition == And((leaf("DeleteTrail"), ends))
+    assert ruleset.notes == ("<text>:1: filter 'Known admins' of ann expired at 2026-03-01T00:00:00Z; it holds for older events only",)
+    assert load([RULE, text], now=datetime(2026, 2, 28, tzinfo=UTC)).notes == load([RULE, text]).notes == ()
+    assert ruleset.rules[0].content_hash != load([RULE, FILTER.format(rules="any")]).rules[0].content_hash
+
+
+def test_an_expired_filter_lets_younger_events_through() -> None:
+    rules = f"{RULE}---\nexpires: 2026-03-01\n{FILTER.format(rules='any').replace('user:', 'userAgent:')}"
+    times = ("2026-02-28T23:59:59Z", "2026-03-01T00:00:00Z", "2026-03-02T10:00:00Z")
+    events = [{"eventName": "DeleteTrail", "userAgent": agent, "eventTime": time} for agent in ("admin", "other") for time in times]
+    assert [index for _, index in evaluate(rules, events, source="aws.cloudtrail").hits] == [1, 2, 3, 4, 5]
+    assert [index for _, index in evaluate(rules, events).hits] == [0, 1, 2, 3, 4, 5]
 
 
 def test_placeholders_without_values_name_those_there_are() -> None:

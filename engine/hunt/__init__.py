@@ -1,0 +1,1 @@
+"""Looking back: rules as queries over events that are kept."""
