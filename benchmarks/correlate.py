@@ -4,7 +4,7 @@
 
 Makes hits from a seed, runs the correlation kernel on them, and measures in the same process the unit: one Polars sort of these hits by (correlation,
 group, time). Prints one line of JSON; ``ratio`` is the kernel's seconds over the unit and compares between machines, seconds do not. All types occur,
-sessions, extended conditions and lists to group by among them; a fifth of the groups have bursts.
+sessions and extended conditions among them; each correlation has groups of its own, and a fifth of the groups have bursts.
 """
 
 from __future__ import annotations
