@@ -296,13 +296,14 @@ def _column(
     return made.cast(dtype) if kind == "time" else made
 
 
-_FINE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]\.([0-9]{1,12})Z$"
+_FINE = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]\.([0-9]{1,12})Z$"
 """Times with a fraction of a second."""
 
 
 def _times(text: pl.Series) -> pl.Series:
     """Texts as moments: the usual RFC 3339 forms at once, all others one by one."""
     usual = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False)
+    usual = usual.to_frame("t").select(pl.when(pl.col("t").dt.year() > 0).then(pl.col("t")))["t"].alias(text.name)  # no datetime of Python has year 0
     if usual.null_count() > text.null_count():
         fine = text.to_frame("t").select(pl.when(pl.col("t").str.contains(_FINE)).then(pl.col("t").str.head(19)))["t"]
         digits = text.str.extract(_FINE).str.head(6).str.pad_end(6, "0").cast(pl.Int64)

@@ -13,6 +13,7 @@ import pytest
 from connectors import normalize as kernel
 from connectors.normalize import Want, columns_of, normalize, understand
 from connectors.sources import functions, load_mappings
+from connectors.values import micros
 from engine.schema import COLUMNS
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -144,3 +145,10 @@ def test_columns_have_the_types_of_the_schema() -> None:
     events = normalize(frame(trail(1)), TRAIL, now=NOW).events
     assert {name: dtype for name, dtype in events.schema.items() if dtype != COLUMNS[name].dtype} == {}
     assert events["raw_data"].to_list() == [json.dumps(trail(1))]
+
+
+def test_times_with_fractions_are_those_of_the_slow_way() -> None:
+    dates = ("2026-03-01T01:02:03", "2026-03-01T23:59:60", "2026-02-30T00:00:00", "1969-12-31T23:59:59", "0000-01-01T00:00:00", "2026-03-01T25:00:00")
+    texts = [date + end for date in dates for end in ("Z", ".1Z", ".1234567Z", ".999999999999Z", ".5+02:00", "")]
+    found = kernel._times(pl.Series("time", [*texts, None, "x"]))
+    assert found.cast(pl.Int64).to_list() == [*map(micros, texts), None, None]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.shred import exact_cells, open_embedded, shred, shred_shapes
+from connectors.shred import cells_of, exact_cells, open_embedded, shred, shred_shapes
 from engine.schema import split_path
 
 
@@ -94,3 +94,17 @@ def test_fast_extraction_equals_the_exact_reader(records: list[dict[str, Any]]) 
 def test_hostile_embedded_text(record: str, cell: str | None) -> None:
     found = shred(pl.Series([record, "{}"]), ["p.b"], ["p"])["p.b"][0]
     assert found == cell or (cell is None and (found is None or found.startswith("[")))
+
+
+def test_few_records_are_read_as_many_are() -> None:
+    texts = ['{"a":{"b":1.50},"p":"{\\"b\\":7}"}', '{"A":[{"b":1},{"b":"x"}]}', '{"a.b":null}', "{}"]
+    few = cells_of(pl.Series("raw_data", texts), ["a.b", "p.b", "$"], ["p"])
+    many = cells_of(pl.Series("raw_data", texts * 60), ["a.b", "p.b", "$"], ["p"])
+    assert few.equals(shred(pl.Series("raw_data", texts), ["a.b", "p.b", "$"], ["p"]))
+    assert few.equals(many[:4])
+
+
+@pytest.mark.parametrize("there", ['[{"b":1}]', '"{\\"b\\":1}"', "[]", "null", '{"b":1}'])
+def test_a_list_where_an_object_may_be_written_as_text_is_read_exactly(there: str) -> None:
+    text = f'{{"p":{there}}}'
+    assert shred(pl.Series("raw_data", [text]), ["p.b"], ["p"])["p.b"].to_list() == exact_cells(text, [("p", "b")], frozenset({("p",)}))
