@@ -9,12 +9,10 @@ import numpy as np
 import polars as pl
 
 from engine.correlate.gather import Source, tactics
-from engine.correlate.satisfied import by_session
+from engine.correlate.satisfied import SETTLED, by_session
 from engine.sigma.tree import Correlation, Rule
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-SETTLED = np.iinfo(np.int64).max
-"""The watermark where everything is decided."""
 
 
 def hit_source(hits: pl.DataFrame, rules: Sequence[Rule]) -> Source:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from engine import schema
-from engine.correlate import evidence, story
+from engine.correlate import correlation_reason, evidence
 from engine.correlate.alerts import make_alert, rows_of, rule_ref
 from engine.correlate.correlations import Correlated
 from engine.correlate.reason import reason
@@ -46,13 +46,14 @@ def correlated_alerts(found: Correlated, hits: pl.DataFrame, rules: Sequence[Rul
         fact, first = facts[uid], first_rows[uid]
         correlation = correlations[fact["correlation"]]
         group = tuple(zip(correlation.group_by, fact["shown"], strict=True))
-        text = f"{story.sentence(correlation, fact['value'], group, titles, [each.title for each in contributions[uid]])}. {reason(summary, first)}"
+        brought_by = [each.title for each in contributions[uid]]
+        why = correlation_reason.sentence(correlation, fact["value"], group, titles, brought_by)
         made.append(
             make_alert(
                 summary,
                 first,
                 references[fact["correlation"]],
-                reason=text,
+                reason=f"{why}. {reason(summary, first)}",
                 group=group,
                 state=State(fact["state"]),
                 kind=AlertKind.CORRELATION,

@@ -13,7 +13,7 @@ from engine.correlate import chains, gather, measures, windows
 from engine.correlate.columns import Bools, Floats, Ints, Numbers, spread
 from engine.correlate.episodes import LONGEST, alert_uid
 from engine.correlate.gather import Entries, Grouped, Source
-from engine.correlate.satisfied import ORDER, PER_WINDOW, Satisfied, by_bounds, by_terms, first_greatest, measure, numeric
+from engine.correlate.satisfied import ORDER, PER_WINDOW, SETTLED, Satisfied, by_bounds, by_terms, first_greatest, measure, numeric
 from engine.sigma.tree import Correlation, CorrelationType, Rule
 
 _TIME = pl.Datetime("us", "UTC")
@@ -260,7 +260,7 @@ def _alerts(correlation: Correlation, result: Satisfied, seen: windows.Windows, 
             result.measured.settle(greatest)
             value = result.measured.value[greatest]
     undecided = [] if result.undecided is None else [result.undecided]
-    if watermark < chains.SETTLED:
+    if watermark < SETTLED:
         # A run that may still grow beyond the longest length is divided then, which moves alerts inside it.
         growing = ~found.divided & (time[found.run_last] + seen.span >= watermark)
         undecided += time[found.run_first[growing]].tolist()

@@ -24,6 +24,8 @@ _COMPARE: dict[BoundOperator, Callable[[Floats, float], Bools]] = {
 _RISING = frozenset({BoundOperator.GT, BoundOperator.GTE})
 PER_WINDOW = frozenset({CorrelationType.VALUE_AVG, CorrelationType.VALUE_PERCENTILE, CorrelationType.VALUE_MEDIAN})
 """Types of which each window is tested, whatever the operator."""
+SETTLED = np.iinfo(np.int64).max
+"""The watermark where everything is decided."""
 ORDER = frozenset({CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED})
 
 
@@ -81,12 +83,9 @@ def _sessions(asked: tuple[Bound, ...], found: Windows, measured: Measured, time
     for bound in asked:
         measured.settle_near(bound.number, windows)
         holds &= _COMPARE[bound.operator](measured.value[windows], bound.number)
-    changing = time[found.last[ends]] + found.span >= watermark if watermark < _FOREVER else np.zeros(len(ends), dtype=np.bool_)
+    changing = time[found.last[ends]] + found.span >= watermark if watermark < SETTLED else np.zeros(len(ends), dtype=np.bool_)
     undecided = int(time[found.first[begins[changing]]].min()) if changing.any() else None
     return Satisfied(windows[holds], changing[tested][holds], measured, undecided)
-
-
-_FOREVER = np.iinfo(np.int64).max
 
 
 def first_greatest(value: Floats, part: Ints, parts: int) -> Ints:
@@ -110,7 +109,7 @@ def by_terms(
     ordered = correlation.type is CorrelationType.TEMPORAL_ORDERED
     holds = np.zeros(len(found.first), dtype=np.bool_)
     changing = np.zeros(len(found.first), dtype=np.bool_)
-    late = time[found.last] + found.span >= watermark if watermark < _FOREVER else changing
+    late = time[found.last] + found.span >= watermark if watermark < SETTLED else changing
     sure = holds.copy()
     for term in correlation.terms:
         steps = [names.index(uid) for uid in term.present]

@@ -81,14 +81,13 @@ def lay_out(group: Ints, groups: int, time: Ints, span: int) -> Iterator[tuple[I
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Alerts as runs of satisfied windows: per alert its first and last one (numbers of windows) and its first and last row.
+    """Alerts as runs of satisfied windows: per alert the first one (its number) and the first and last row.
 
     ``number``: which multiple of the longest length it lies in, where it must be told from the alert before, which begins with the same row; else -1.
     ``run_first`` and ``run_last``: per alert the first and last row of the undivided run, ``divided`` whether that was divided.
     """
 
     opening: Ints
-    closing: Ints
     first: Ints
     last: Ints
     number: Ints
@@ -117,7 +116,6 @@ def pieces(found: Windows, satisfied: Ints, time: Ints, longest: int) -> Pieces:
     own = run[opening]
     return Pieces(
         satisfied[opening],
-        satisfied[closing],
         begins,
         last[closing],
         np.where(again, number[opening], -1),

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 
 from engine.errors import RuleError
 from engine.schema import COLUMNS, Mapping
+from engine.sigma.correlation import ALERT_FIELDS
 from engine.sigma.fields import OPEN, applies, resolve
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Correlation, Rule
-
-ALERT_FIELDS = "x.alert."
-"""Prefix of what every hit says of its rule; the correlate kernel makes these itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def _reads(correlation: Correlation, rules: AnyMapping[str, Rule]) -> Iterator[t
     for uid in correlation.rules:
         for asked in (*correlation.group_by, *correlation.fields):
             name = correlation.field_of(asked, uid)
-            if uid in rules and name is not None and not name.startswith(ALERT_FIELDS):
+            if uid in rules and name is not None and name not in ALERT_FIELDS:
                 yield rules[uid], name
 
 

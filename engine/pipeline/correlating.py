@@ -14,7 +14,8 @@ from engine.correlate import evidence
 from engine.correlate.alerts import Raised
 from engine.correlate.alerts import alerts as make_alerts
 from engine.correlate.correlated_alerts import correlated_alerts, firsts
-from engine.correlate.correlations import Correlated, correlate
+from engine.correlate.correlations import MANY_GROUPS, NO_GROUP, NO_NUMBER, Correlated, correlate
+from engine.correlate.gather import GROUP_VALUES
 from engine.detect.program import Program
 from engine.schema import Mapping
 from engine.sigma.correlation import silenced
@@ -54,12 +55,12 @@ def raise_alerts(
 
 def _left_out(found: Correlated, program: Program) -> list[str]:
     what = {
-        "no group-by value": "have no value in its group-by fields and took no part",
-        "more than 100 group values": "have more than 100 values in a group-by field; 100 of them count",
-        "not a number": "have values that are no numbers, which were left out",
+        NO_GROUP: "have no value in its group-by fields and took no part",
+        MANY_GROUPS: f"have more than {GROUP_VALUES} values in a group-by field; {GROUP_VALUES} of them count",
+        NO_NUMBER: "have values that are no numbers, which were left out",
     }
     return [
-        f"correlation {program.correlations[index].title!r}: {count:,} hit{'' if count == 1 else 's'} {what.get(reason, reason)}"
+        f"correlation {program.correlations[index].title!r}: {count:,} hit{'' if count == 1 else 's'} {what[reason]}"
         for index, reason, count in found.left_out.select("correlation", "reason", "count").iter_rows()
     ]
 

@@ -77,7 +77,7 @@ def _step(step: dict[str, Any], found: Sequence[Alert]) -> Text:
         text.append(level.word, style=STYLES[level.word])
         text.append(f"  {safe_text(title)}" + (f"   ×{times}" if times > 1 else "") + "\n")
     if not found:
-        text.append("             → no single event gives this away; it takes a correlation\n", style="dim")
+        text.append("             → not caught\n", style="dim")
     return text
 
 
