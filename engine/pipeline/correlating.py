@@ -19,6 +19,7 @@ from engine.correlate.gather import GROUP_VALUES
 from engine.detect.program import Program
 from engine.schema import Mapping
 from engine.sigma.correlation import silenced
+from engine.sigma.tree import Correlation
 
 ReadAgain = Callable[[Sequence[Place]], dict[Place, str]]
 _TEXTS = tuple(name for name in evidence.OPTIONAL if name != "raw_data")
@@ -50,17 +51,18 @@ def raise_alerts(
     made = correlated_alerts(found, _with_texts(hits, found, mappings, now, read_again), rules, correlations)
     kept = [alert for alert in made if alert.rule.uid not in quiet]
     alerts = sorted((*plain, *kept), key=lambda alert: (alert.first_time, alert.uid))
-    return Raised(alerts, _left_out(found, program))
+    return Raised(alerts, left_out(found, program.correlations))
 
 
-def _left_out(found: Correlated, program: Program) -> list[str]:
+def left_out(found: Correlated, correlations: Sequence[Correlation]) -> list[str]:
+    """Sentences on the hits that took no part in the ``correlations`` that were evaluated."""
     what = {
         NO_GROUP: "have no value in its group-by fields and took no part",
         MANY_GROUPS: f"have more than {GROUP_VALUES} values in a group-by field; {GROUP_VALUES} of them count",
         NO_NUMBER: "have values that are no numbers, which were left out",
     }
     return [
-        f"correlation {program.correlations[index].title!r}: {count:,} hit{'' if count == 1 else 's'} {what[reason]}"
+        f"correlation {correlations[index].title!r}: {count:,} hit{'' if count == 1 else 's'} {what[reason]}"
         for index, reason, count in found.left_out.select("correlation", "reason", "count").iter_rows()
     ]
 

@@ -1,0 +1,165 @@
+"""What new hits change: the alerts whose neighbourhood they touch, worked out again and compared with what was said before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from engine.correlate.alerts import Raised
+from engine.correlate.alerts import alerts as make_alerts
+from engine.correlate.correlated_alerts import correlated_alerts
+from engine.correlate.correlations import correlate
+from engine.correlate.episodes import LONGEST, merge_gap, raises_alerts
+from engine.correlate.revision import revise
+from engine.detect.program import Program
+from engine.model import Alert
+from engine.pipeline.correlating import left_out
+from engine.sigma.correlation import silenced
+from engine.sigma.tree import Correlation
+
+Span = tuple[datetime, datetime]
+"""First and last moment, both inside."""
+
+ReadHits = Callable[[Sequence[str], datetime, datetime], pl.DataFrame]
+"""The stored hits of some rules (by uid) between two moments, as `lake_hits.from_lake` gives them."""
+
+StoredAlerts = Callable[[Sequence[str]], Iterable[Alert]]
+"""The standing alerts (live or open) of some rules and correlations, by uid."""
+
+_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An alert that no longer stands: ``by`` names those that hold its events now, ``superseded`` where there are any, else it is retracted."""
+
+    uid: str
+    reason: str
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What touched hits amount to: alerts as they are now (known and unchanged ones among them), and those that ended."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far touched hits are felt: ``affected`` by rule or correlation uid, where alerts may differ; ``reads`` by rule uid, which hits decide
+    these; ``correlations``, to be evaluated for it, referenced ones first.
+    """
+
+    affected: dict[str, Span]
+    reads: dict[str, Span]
+    correlations: list[Correlation]
+
+
+def reach(program: Program, touched: AnyMapping[str, Span]) -> Reach:
+    """How far hits are felt that came or went in ``touched`` (by rule uid; by correlation uid: spans of alerts that may be decided by now).
+
+    An alert is decided by hits within L + T of it: runs are divided at multiples of L, and windows reach back T. So what differs lies within L + T of
+    a touched hit, and to work that out takes the hits twice as far again.
+    """
+    affected: dict[str, Span] = {}
+    reads: dict[str, Span] = {}
+    by_uid = {each.uid: each for each in program.correlations}
+    needed: set[str] = set()
+
+    def require(uid: str, span: Span) -> None:
+        inner = by_uid.get(uid)
+        if inner is None:
+            reads[uid] = _union(reads.get(uid), span)
+            return
+        needed.add(uid)
+        for reference in inner.rules:
+            require(reference, _widened(span, 3 * _length(inner)))
+
+    quiet = silenced(program.correlations)
+    for rule in program.ruleset.rules:
+        if rule.uid in touched and rule.uid not in quiet and raises_alerts(rule):
+            length = merge_gap(rule) + max(merge_gap(rule), LONGEST)
+            affected[rule.uid] = _widened(touched[rule.uid], length)
+            require(rule.uid, _widened(affected[rule.uid], 2 * length))
+    felt = dict(touched)
+    for correlation in program.correlations:
+        spans = [felt[uid] for uid in (*correlation.rules, correlation.uid) if uid in felt]
+        if not spans:
+            continue
+        length = _length(correlation)
+        felt[correlation.uid] = affected[correlation.uid] = _widened((min(low for low, _ in spans), max(high for _, high in spans)), length)
+        require(correlation.uid, _widened(affected[correlation.uid], 2 * length))
+    return Reach(affected, reads, [each for each in program.correlations if each.uid in needed])
+
+
+def revision(
+    program: Program, touched: AnyMapping[str, Span], watermarks: AnyMapping[str, datetime], read_hits: ReadHits, stored: StoredAlerts
+) -> Revision:
+    """The alerts around ``touched`` as they are now, and those that stood there and no longer do.
+
+    ``watermarks``: source → the time before which nothing more is expected. The result depends on the hits in the store alone, not on how they came.
+    """
+    found = reach(program, touched)
+    if not found.affected:
+        return Revision()
+    quiet = silenced(program.correlations)
+    raised = _raised(program, found, watermarks, read_hits)
+    now = [alert for alert in raised.alerts if alert.rule.uid in found.affected and _inside(alert, found.affected[alert.rule.uid])]
+    shown = [uid for uid in found.affected if uid not in quiet]
+    before = [alert for alert in stored(shown) if _inside(alert, found.affected[alert.rule.uid])]
+    hashes = {rule.uid: rule.content_hash for rule in program.ruleset.rules} | {each.uid: each.content_hash for each in program.correlations}
+    ended = revise(_compared(before), _compared(now), hashes).filter(pl.col("status") != "revised")
+    return Revision(now, [Ended(uid, why, tuple(by)) for uid, why, by in ended.select("alert", "reason", "by").iter_rows()], raised.notes)
+
+
+def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime], read_hits: ReadHits) -> Raised:
+    rules = program.ruleset.rules
+    spans = pl.DataFrame(
+        [(index, *found.reads[rule.uid]) for index, rule in enumerate(rules) if rule.uid in found.reads],
+        schema={"rule": pl.UInt32(), "low": pl.Datetime("us", "UTC"), "high": pl.Datetime("us", "UTC")},
+        orient="row",
+    )
+    low, high = min(low for low, _ in found.reads.values()), max(high for _, high in found.reads.values())
+    hits = read_hits(list(found.reads), low, high)
+    hits = hits.join(spans, on="rule", maintain_order="left").filter(pl.col("time").is_between("low", "high")).drop("low", "high")
+    alone = [index for index, rule in enumerate(rules) if rule.uid in found.affected]
+    plain = make_alerts(hits.filter(pl.col("rule").is_in(alone)), rules)
+    if not found.correlations:
+        return Raised(plain)
+    correlated = correlate(hits, rules, found.correlations, watermarks=dict(watermarks), feeds=program.feeds())
+    made = correlated_alerts(correlated, hits, rules, found.correlations)
+    quiet = silenced(program.correlations)
+    return Raised([*plain, *(alert for alert in made if alert.rule.uid not in quiet)], left_out(correlated, found.correlations))
+
+
+def _length(correlation: Correlation) -> timedelta:
+    """L + T of a correlation."""
+    return max(correlation.timespan, LONGEST) + correlation.timespan
+
+
+def _widened(span: Span, by: timedelta) -> Span:
+    low, high = span
+    return (low - by if low - _FIRST > by else _FIRST), (high + by if _LAST - high > by else _LAST)
+
+
+def _union(one: Span | None, other: Span) -> Span:
+    return other if one is None else (min(one[0], other[0]), max(one[1], other[1]))
+
+
+def _inside(alert: Alert, span: Span) -> bool:
+    return alert.first_time <= span[1] and alert.last_time >= span[0]
+
+
+def _compared(alerts: Sequence[Alert]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [(alert.uid, alert.rule.uid, alert.rule.content_hash, list(alert.event_uids)) for alert in alerts],
+        schema={"alert": pl.String(), "rule": pl.String(), "rule_hash": pl.String(), "events": pl.List(pl.String())},
+        orient="row",
+    )
