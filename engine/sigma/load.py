@@ -38,6 +38,7 @@ from engine.sigma.tree import Correlation, LogSource, Node, Rule
 from engine.sigma.yamltext import Map, plain
 
 if TYPE_CHECKING:
+    from engine.sigma.pipeline_fields import CorrelationFields
     from engine.sigma.pipelines import Pipelines
 
 _STANDARD_KEYS = frozenset(
@@ -58,10 +59,10 @@ def load(
 ) -> RuleSet:
     """The Sigma documents below ``sources``: YAML text (a str with a newline), files, or directories (recursively).
 
-    ``placeholders`` are the values of ``|expand`` by name, ``pipelines`` processing pipelines of pySigma, files or installed ones, that rules and
-    filters go through, crosswind's own left out. With ``now`` filters that have expired by then are noted. A broken document becomes a RuleError with
-    path and line and stops no other. An id that stands twice is refused the second time, unless the content is the same: then it counts once. Raises
-    UsageError for a path or pipeline that does not exist.
+    ``placeholders`` are the values of ``|expand`` by name. ``pipelines`` are processing pipelines of pySigma, files or installed ones, that rules,
+    filters and the fields of correlations go through, crosswind's own left out. With ``now`` filters that have expired by then are noted. A broken
+    document becomes a RuleError with path and line and stops no other. An id that stands twice is refused the second time, unless the content is the
+    same: then it counts once. Raises UsageError for a path or pipeline that does not exist.
     """
     found = _Found()
     steps = _pipelines(pipelines) if pipelines else None
@@ -77,7 +78,7 @@ def load(
             found.refuse(source, error)
         except (SigmaError, ValueError, TypeError, AttributeError, RecursionError) as error:
             found.refuse(source, RuleError(f"cannot be read as Sigma: {error}"))
-    rules = found.rule_set()
+    rules = found.rule_set(None if steps is None else _correlation_fields(steps, own))
     return rules if now is None else rules.as_of(now)
 
 
@@ -85,6 +86,12 @@ def _pipelines(given: Sequence[str | Path]) -> Pipelines:
     from engine.sigma.pipelines import Pipelines  # few need them, and they import much
 
     return Pipelines(given)
+
+
+def _correlation_fields(steps: Pipelines, own: str) -> CorrelationFields:
+    from engine.sigma.pipeline_fields import CorrelationFields  # see above
+
+    return CorrelationFields(steps, own)
 
 
 @dataclass(slots=True)
@@ -114,7 +121,7 @@ class _Found:
             names = (source.content.get(key) for key in ("id", "name", "title"))
             self.refused.append(Refused(tuple(str(name)[:1000] for name in names if isinstance(name, (str, int))), error))
 
-    def rule_set(self) -> RuleSet:
+    def rule_set(self, fields: CorrelationFields | None = None) -> RuleSet:
         seen: dict[str, tuple[str, str]] = {}
         rules = _unique(
             [_finished(draft, self.filters) for draft in self.rules], lambda rule: _Identity(rule.uid, rule.content_hash, rule), seen, self.errors
@@ -123,7 +130,9 @@ class _Found:
             self.correlations, lambda draft: _Identity(draft.correlation.uid, draft.correlation.content_hash, draft.correlation), seen, self.errors
         )
         others = _unique(self.others, lambda other: _Identity(other.uid, digest(dict(other.content)), other), seen, self.errors)
-        correlations, errors, notes = resolve_references(drafts, rules, self.refused)
+        if fields is not None:
+            fields.know(rules)
+        correlations, errors, notes = resolve_references(drafts, rules, self.refused, fields)
         notes = [*_notes(self.filters, rules), *notes]
         expiring = tuple(each.ends for each in self.filters if each.ends is not None)
         return RuleSet(tuple(rules), (*self.errors, *errors), tuple(others), tuple(notes), correlations, expiring)
