@@ -19,19 +19,7 @@ from engine.sigma.detection import Placeholders, build
 from engine.sigma.digest import digest
 from engine.sigma.document import Source, read
 from engine.sigma.filters import Filter, filtered, load_filter
-from engine.sigma.metadata import (
-    DEFAULT_LEVEL,
-    LEVELS,
-    STATUSES,
-    group_by_of,
-    id_of,
-    logsource_of,
-    optional_text,
-    suppress_of,
-    texts,
-    title_of,
-    word_of,
-)
+from engine.sigma.metadata import described, group_by_of, id_of, logsource_of, optional_text, suppress_of, title_of
 from engine.sigma.references import Refused, resolve_references
 from engine.sigma.ruleset import Document, RuleSet
 from engine.sigma.tree import Correlation, LogSource, Node, Rule
@@ -41,12 +29,7 @@ if TYPE_CHECKING:
     from engine.sigma.pipeline_fields import CorrelationFields
     from engine.sigma.pipelines import Pipelines
 
-_STANDARD_KEYS = frozenset(
-    {
-        *("title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "tags", "author", "date", "modified"),
-        *("logsource", "detection", "fields", "falsepositives", "level", "scope", "group_by", "suppress"),
-    }
-)
+_OWN_KEYS = ("logsource", "detection", "group_by", "suppress")
 _T = TypeVar("_T")
 
 
@@ -184,23 +167,12 @@ def _draft(source: Source, title: str, logsource: LogSource, condition: Node) ->
     return Rule(
         uid=id_of(content) or "",
         title=title,
-        level=word_of(content, "level", LEVELS) or DEFAULT_LEVEL,
         logsource=logsource,
         condition=condition,
         content_hash="",
-        name=optional_text(content, "name"),
-        status=word_of(content, "status", STATUSES),
-        description=optional_text(content, "description"),
-        author=optional_text(content, "author"),
-        date=optional_text(content, "date"),
-        references=texts(content, "references"),
-        tags=texts(content, "tags"),
-        falsepositives=texts(content, "falsepositives"),
-        path=source.path,
-        line=source.line,
         group_by=group_by_of(content),
         suppress=suppress_of(content),
-        extra=tuple((str(key), plain(value)) for key, value in content.items() if key not in _STANDARD_KEYS),
+        **described(source, _OWN_KEYS),
     )
 
 
