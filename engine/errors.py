@@ -3,6 +3,7 @@
 * CrosswindError
   x UsageError            wrong arguments: exit 2
     + TimeFormatError     a time that cannot be parsed
+    + ConfigError         crosswind.toml, or what it refers to, is wrong
   x InputError            one object or record that could not be read: counted, named, exit 3
     + TransportError      the bytes could not be had (missing, unreadable, corrupt compression)
     + LimitError          a size, ratio, depth or length limit was passed
@@ -12,6 +13,9 @@
     + UnknownField        a field that cannot exist in the rule's log source
   x MappingError          a source mapping of ours is wrong: a defect of crosswind
   x SinkError             an output that could not be written: exit 3
+    + TransientSinkError  it may work when tried again
+  x StateError            the state database or the lake cannot be used: exit 3
+    + LeaseError          another process is at work on it
   x EngineError           a promise of crosswind's own was broken: a defect
 
 Every message names the thing, the place and the way out. Whether trying again may help belongs to the class (``transient``), not to the caller.
@@ -34,6 +38,10 @@ class UsageError(CrosswindError):
 
 class TimeFormatError(UsageError):
     """A time on the command line that is neither RFC 3339 nor relative."""
+
+
+class ConfigError(UsageError):
+    """The configuration is wrong."""
 
 
 class InputError(CrosswindError):
@@ -84,6 +92,22 @@ class MappingError(CrosswindError):
 
 class SinkError(CrosswindError):
     """An output could not be written."""
+
+
+class TransientSinkError(SinkError):
+    """An output could not be written now: it was away, busy or slow."""
+
+    transient = True
+
+
+class StateError(CrosswindError):
+    """The state database or the lake cannot be used as it is."""
+
+
+class LeaseError(StateError):
+    """Another process holds what only one may hold."""
+
+    transient = True
 
 
 class EngineError(CrosswindError):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from engine.correlate.episodes import alert_uid
+from engine.correlate.episodes import alert_uid, micros
 from engine.sigma.folding import fold
 from engine.sigma.tree import Bound, Correlation, CorrelationType, Term
 
@@ -348,7 +348,7 @@ def alert_of(
         correlation=correlation.uid,
         group=group,
         shown=shown[hits[0]],
-        uid=alert_uid(correlation.uid, group, hits[0].time, hits[0].uid) if hits[0].uid else None,
+        uid=alert_uid(correlation.uid, group, micros(hits[0].time), hits[0].uid) if hits[0].uid else None,
         state=state_of(windows, hits, watermark, outer),
         first_time=min(time for time, _, _ in evidence),
         last_time=max(time for time, _, _ in evidence),

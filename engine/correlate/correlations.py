@@ -291,8 +291,10 @@ def _frames(
     numbers = np.concatenate([one.number for one in found])
     firsts = pl.Series(entries.time[entry]).cast(_TIME)
     uids = []
-    for values, time, uid, number in zip(group.to_list(), firsts.to_list(), entries.uids(entry).to_list(), numbers.tolist(), strict=True):
-        uids.append(alert_uid(correlation.uid, values if number < 0 else (*values, str(number)), time, uid))
+    for values, micros, uid, number in zip(
+        group.to_list(), entries.time[entry].tolist(), entries.uids(entry).to_list(), numbers.tolist(), strict=True
+    ):
+        uids.append(alert_uid(correlation.uid, values if number < 0 else (*values, str(number)), micros, uid))
     count = np.concatenate([one.count for one in found])
     member = rows.entry[np.concatenate([one.rows for one in found])]
     alerts = pl.DataFrame(

@@ -7,9 +7,9 @@ L = max(gap, 24 h) is divided at whole multiples of L since the epoch. The resul
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from json.encoder import encode_basestring_ascii as _quote
 
 import polars as pl
 
@@ -36,10 +36,18 @@ def raises_alerts(rule: Rule) -> bool:
     return Level.of(rule.level) > Level.INFORMATIONAL
 
 
-def alert_uid(rule_uid: str, group: Sequence[str], time: datetime, event_uid: str) -> str:
-    """Identity of an alert: 32 hex digits over the rule, the folded group values and the least (time, event uid) of its hits."""
-    text = json.dumps([rule_uid, list(group), (time - _EPOCH) // _MICROSECOND, event_uid], ensure_ascii=True)
+def alert_uid(rule_uid: str, group: Sequence[str], micros: int, event_uid: str) -> str:
+    """Identity of an alert: 32 hex digits over the rule, the folded group values and the least (time, event uid) of its hits.
+
+    ``micros`` is that time in microseconds since the epoch. What is hashed is the JSON text of the list of these four.
+    """
+    text = f"[{_quote(rule_uid)}, [{', '.join(map(_quote, group))}], {micros}, {_quote(event_uid)}]"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since the epoch."""
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def episodes(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
@@ -55,7 +63,7 @@ def episodes(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     firsts = marked.group_by("run", "piece", maintain_order=True).agg(pl.col("rule", "group", "time", "x.uid").first())
     uids = [
         alert_uid(rules[rule].uid, group, time, uid)
-        for rule, group, time, uid in zip(firsts["rule"], firsts["group"].to_list(), firsts["time"], firsts["x.uid"], strict=True)
+        for rule, group, time, uid in zip(firsts["rule"], firsts["group"].to_list(), firsts["time"].cast(pl.Int64()), firsts["x.uid"], strict=True)
     ]
     nth = marked.select(pl.struct("run", "piece").rle_id()).to_series()
     return marked.drop("run", "piece").with_columns(pl.Series("alert", uids, dtype=pl.String).gather(nth))

@@ -71,10 +71,11 @@ class EventIndex:
             self._folder = tempfile.TemporaryDirectory(prefix="crosswind-")
             self._files = [Path(self._folder.name) / f"{bucket}" for bucket in range(_BUCKETS)]
         rows = np.concatenate(self._rows)
-        bucket = rows["high"] >> np.uint64(60)
-        for index, file in enumerate(self._files):
+        bucket = (rows["high"] >> np.uint64(60)).astype(np.uint8)
+        ends = np.searchsorted(bucket, np.arange(1, _BUCKETS), sorter=(order := np.argsort(bucket, kind="stable")))
+        for file, part in zip(self._files, np.split(rows[order], ends), strict=True):
             with file.open("ab") as stream:
-                stream.write(rows[bucket == index].tobytes())
+                part.tofile(stream)
         self._rows, self._held = [], 0
 
     def resolve(self, read_again: ReadAgain) -> Losers:
@@ -108,8 +109,8 @@ class EventIndex:
 
 
 def _resolve(rows: np.ndarray[Any, Any], read_again: ReadAgain) -> tuple[np.ndarray[Any, Any], int, int]:
-    order = np.lexsort((rows["position"], rows["object"], rows["low"], rows["high"]))
-    rows = rows[order]
+    rows = rows[_repeated(rows["high"])]  # nearly all are alone, and one sort of numbers tells
+    rows = rows[np.lexsort((rows["position"], rows["object"], rows["low"], rows["high"]))]
     same = (rows["high"][1:] == rows["high"][:-1]) & (rows["low"][1:] == rows["low"][:-1])
     if not same.any():
         return rows[:0], 0, 0
@@ -133,6 +134,15 @@ def _resolve(rows: np.ndarray[Any, Any], read_again: ReadAgain) -> tuple[np.ndar
             conflicts += int((rows["content"][members[g]] != rows["content"][winner]).sum())
     gone = rows[~keep]
     return gone, len(gone) - conflicts, conflicts
+
+
+def _repeated(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Indices of the values that occur more than once."""
+    values = np.ascontiguousarray(values)
+    order = np.argsort(values)
+    values = values[order]
+    equal = values[1:] == values[:-1]
+    return order[np.append(equal, False) | np.insert(equal, 0, False)] if equal.any() else order[:0]
 
 
 class HitStore:

@@ -12,7 +12,7 @@ import pytest
 
 from engine.correlate import revision
 from engine.correlate.correlations import MANY_GROUPS, NO_GROUP, NO_NUMBER, Correlated, correlate
-from engine.correlate.episodes import alert_uid
+from engine.correlate.episodes import alert_uid, micros
 from engine.correlate.measures import flat, percentiles, sums
 from engine.correlate.windows import lay_out, windows
 from engine.errors import EngineError
@@ -105,14 +105,14 @@ def test_pieces_that_begin_with_one_hit_have_uids_of_their_own() -> None:
     found = run(rows, made(bounds=[(GTE, 2)], timespan=timedelta(hours=12)))
     assert found.alerts["first_time"].to_list() == [START + timedelta(hours=5)] * 2
     earlier, later = found.alerts.sort("satisfied")["alert"].to_list()
-    assert earlier == alert_uid("c", [], START + timedelta(hours=5), "e0") != later
+    assert earlier == alert_uid("c", [], micros(START + timedelta(hours=5)), "e0") != later
     assert found.members.filter(alert=earlier)["hit"].to_list() == [0, 1]
     assert found.members.filter(alert=later)["hit"].to_list() == [0, 1, 2, 3, 4]
 
 
 def test_the_uid_is_that_of_the_least_hit() -> None:
     found = run([hit(0, 0, "b", u="X"), hit(0, 0, "a", u="x")], made(bounds=[(GTE, 2)], group_by=("u",)))
-    assert found.alerts["alert"].to_list() == [alert_uid("c", ["x"], START, "a")]
+    assert found.alerts["alert"].to_list() == [alert_uid("c", ["x"], micros(START), "a")]
     assert found.alerts["shown"].to_list() == [["x"]]
 
 
@@ -186,7 +186,7 @@ def test_an_alert_enters_another_correlation_as_one_hit() -> None:
     assert found.alerts.filter(correlation=1).select("shown", "first_time", "satisfied", "value").rows() == [(["Eve"], START, START + 8 * MINUTE, 2)]
     uid = found.alerts.filter(correlation=1)["alert"].item()
     assert found.members.filter(alert=uid)["hit"].to_list() == [0, 1, 2]
-    assert uid == alert_uid("outer", ["eve"], START + 3 * MINUTE, alert_uid("inner", ["eve"], START, rows[0]["x.uid"]))
+    assert uid == alert_uid("outer", ["eve"], micros(START + 3 * MINUTE), alert_uid("inner", ["eve"], micros(START), rows[0]["x.uid"]))
 
 
 def test_an_alert_over_an_open_one_is_open() -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from engine.correlate import evidence
-from engine.correlate.episodes import alert_uid, episodes, keep_first_raw
+from engine.correlate.episodes import alert_uid, episodes, keep_first_raw, micros
 from engine.errors import EngineError
 from engine.sigma.folding import fold
 from engine.sigma.tree import And, LogSource, Rule
@@ -146,7 +146,7 @@ def test_no_hits_give_an_empty_frame_with_all_columns() -> None:
 
 def test_the_uid_names_rule_group_and_least_hit() -> None:
     frame = hits({"at": 0.5}, {"at": 0, "x.uid": "z"}, {"at": 0, "x.uid": "b"})
-    expected = alert_uid("r-1", ("arn:aws:iam::111122223333:user/eve", "none", "none"), NOON, "b")
+    expected = alert_uid("r-1", ("arn:aws:iam::111122223333:user/eve", "none", "none"), micros(NOON), "b")
     assert episodes(frame, [rule()])["alert"].unique().to_list() == [expected]
     assert len(expected) == 32
 
