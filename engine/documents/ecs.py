@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.documents.common import PRODUCT, clean, is_active, plain, product_version, shown, timestamp, without_empty
 from engine.documents.native import contribution, event_document
-from engine.documents.redaction import redact_evidence
+from engine.documents.redaction import CONTENT_COLUMNS, CONTENT_JSON_COLUMNS, redact_evidence
 from engine.documents.taxonomy import Threats, resolve
 from engine.model import Alert, Level
 
@@ -16,6 +16,9 @@ ECS_VERSION = "9.5.0-dev"
 DATASET = "crosswind.alert"
 SEVERITY = {Level.LOW: 21, Level.MEDIUM: 47, Level.HIGH: 73, Level.CRITICAL: 99}
 """The four numbers Kibana's promotion rules know."""
+
+_CONTENT = CONTENT_COLUMNS | CONTENT_JSON_COLUMNS
+"""Kept apart from the evidence, so that an index can hold them without making them searchable."""
 
 _CATEGORY = {3001: "iam", 3002: "authentication", 3004: "iam", 3005: "iam"}
 _OUTCOME = {1: "success", 2: "failure"}
@@ -176,5 +179,6 @@ def _own(alert: Alert, evidence: Mapping[str, Any], show_content: bool) -> dict[
         "rules": [contribution(each) for each in alert.contributions],
         "events": [event_document(event) for event in alert.events],
         "event_uids": list(alert.event_uids),
-        "evidence": {name: plain(value) for name, value in evidence.items() if name != "raw_data"},
+        "evidence": {name: plain(value) for name, value in evidence.items() if name != "raw_data" and name not in _CONTENT},
+        "content": {name.rpartition(".")[2]: plain(value) for name, value in evidence.items() if name in _CONTENT},
     }

@@ -1,0 +1,28 @@
+"""Where alerts are delivered. A sink is one file here and one line in `SINKS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+from engine.errors import ConfigError
+from engine.sinks.base import Sink, SinkSettings
+from engine.sinks.elasticsearch import ElasticsearchSink
+from engine.sinks.file import FileSink
+from engine.sinks.webhook import WebhookSink
+
+SINKS: Mapping[str, Callable[[SinkSettings], Sink]] = {
+    "elasticsearch": ElasticsearchSink,
+    "file": FileSink,
+    "webhook": WebhookSink,
+}
+
+
+def make_sink(settings: SinkSettings) -> Sink:
+    """The sink that ``settings`` describe; nothing is opened yet. Raises ConfigError."""
+    made = SINKS.get(settings.type)
+    if made is None:
+        near = get_close_matches(settings.type, SINKS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(SINKS)}"
+        raise ConfigError(f"sink {settings.name}: there is no type {settings.type}; {hint}")
+    return made(settings)

@@ -1,0 +1,1 @@
+"""What the sink `elasticsearch` consists of: templates, bulks, the client and Kibana's saved objects."""
