@@ -16,10 +16,11 @@ from engine.correlate.correlations import correlate
 from engine.correlate.episodes import LONGEST, merge_gap, raises_alerts
 from engine.correlate.revision import revise
 from engine.detect.program import Program
-from engine.model import Alert
+from engine.model import Alert, State
 from engine.pipeline.correlating import left_out
 from engine.sigma.correlation import silenced
 from engine.sigma.tree import Correlation
+from engine.store.records import Ended
 
 Span = tuple[datetime, datetime]
 """First and last moment, both inside."""
@@ -31,15 +32,6 @@ StoredAlerts = Callable[[Sequence[str]], Iterable[Alert]]
 """The standing alerts (live or open) of some rules and correlations, by uid."""
 
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """An alert that no longer stands: ``by`` names those that hold its events now, ``superseded`` where there are any, else it is retracted."""
-
-    uid: str
-    reason: str
-    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +108,11 @@ def revision(
     before = [alert for alert in stored(shown) if _inside(alert, found.affected[alert.rule.uid])]
     hashes = {rule.uid: rule.content_hash for rule in program.ruleset.rules} | {each.uid: each.content_hash for each in program.correlations}
     ended = revise(_compared(before), _compared(now), hashes).filter(pl.col("status") != "revised")
-    return Revision(now, [Ended(uid, why, tuple(by)) for uid, why, by in ended.select("alert", "reason", "by").iter_rows()], raised.notes)
+    return Revision(
+        now,
+        [Ended(uid, State(word), why, tuple(by)) for uid, word, why, by in ended.select("alert", "status", "reason", "by").iter_rows()],
+        raised.notes,
+    )
 
 
 def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime], read_hits: ReadHits) -> Raised:

@@ -1,0 +1,219 @@
+"""The batch protocol: plan, work, commit to the lake, commit to the state. Killed anywhere and started again, it loses and doubles nothing.
+
+A plan names the exact objects of a batch and is stored before any work. The work is a function of the plan and of earlier batches, so doing it again
+gives the same rows; tables that have the batch already take it as done. The state is written last, in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import polars as pl
+from connectors.cursors import Planned, planned_from_json, planned_to_json
+
+from connectors.batches import Input
+from connectors.sources import load_mappings
+from connectors.transports.files import FilesTransport
+from engine.config import Config
+from engine.correlate.alerts import Raised
+from engine.detect.program import Program
+from engine.errors import StateError
+from engine.model import Alert, RunReport, State
+from engine.pipeline.batch import Settings
+from engine.pipeline.correlating import watermarks
+from engine.pipeline.lake_batch import Writers, Written, write_batch
+from engine.pipeline.lake_hits import from_lake, rule_hashes
+from engine.pipeline.redetect import redetect
+from engine.pipeline.revising import Revision, Span, revision
+from engine.report.account import build_report
+from engine.report.summary import as_json
+from engine.store import state as states
+from engine.store.alert_rows import AlertQuery
+from engine.store.lake import Lake
+from engine.store.records import BatchResult, Committed, Plan
+
+TABLES = ("rejects", "hits", "events")
+"""The order of commits: who sees events sees their hits."""
+_STANDING = (State.LIVE, State.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What one batch did. ``source`` is the configured source, None for a batch that ran changed rules over what is stored."""
+
+    source: str | None
+    batch: int
+    report: RunReport
+    committed: Committed
+    alerts: tuple[Alert, ...] = field(repr=False, default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What batches are worked on with."""
+
+    config: Config
+    lake: Lake
+    state: states.State
+    program: Program
+    now: datetime
+    stopped: Callable[[], bool]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(self.now, jobs=self.config.jobs_threads)
+
+
+def collect_plan(source: str, planned: Planned, batch: int, now: datetime, rules: str) -> Plan:
+    """The plan of a batch that reads what was found new in a configured source."""
+    return _plan({"source": source, "planned": planned_to_json(planned)}, (source,), batch, now, rules)
+
+
+def redetect_plan(rules: Sequence[str], start: datetime | None, end: datetime | None, reason: str, batch: int, now: datetime, digest: str) -> Plan:
+    """The plan of a batch that runs rules over stored events from ``start`` up to before ``end``."""
+    told = {"rules": sorted(rules), "start": start.isoformat() if start else None, "end": end.isoformat() if end else None, "reason": reason}
+    return _plan(told, (), batch, now, digest)
+
+
+def _plan(told: Mapping[str, Any], sources: tuple[str, ...], batch: int, now: datetime, rules: str) -> Plan:
+    text = json.dumps(told, sort_keys=True, ensure_ascii=True)
+    return Plan(batch, sources, text, sha256(f"{batch}\n{rules}\n{text}".encode()).hexdigest(), now, rules)
+
+
+def rules_digest(program: Program) -> str:
+    """Names the rules and correlations that run, by content."""
+    return sha256(json.dumps(sorted(all_hashes(program).items())).encode()).hexdigest()
+
+
+def all_hashes(program: Program) -> dict[str, str]:
+    """Uid of every rule and running correlation → hash of what its results depend on beside the events."""
+    return rule_hashes(program) | {each.uid: each.content_hash for each in program.correlations}
+
+
+def carry_out(plan: Plan, bench: Bench) -> Done | None:
+    """Do what ``plan`` says; None where it was stopped on the way, which leaves the plan open for the next run.
+
+    Raises StateError where the plan was made with other rules and has begun to be committed, or where lake and state do not fit.
+    """
+    bench = replace(bench, now=plan.created)
+    told = json.loads(plan.objects)
+    if plan.rules_digest != rules_digest(bench.program) and any(bench.lake.batch_of(table)[0] >= plan.batch for table in TABLES):
+        raise StateError(
+            f"batch {plan.batch} was begun with other rules and is half committed: run once more with the rules it was begun with, "
+            "or `crosswind state repair`"
+        )
+    with _writers(bench.lake, plan.batch) as writers:
+        if "planned" in told:
+            planned = planned_from_json(told["planned"])
+            written = _collect(planned, told["source"], plan, bench, writers)
+            skips, rejects = (*planned.skips, *planned.waiting), planned.rejects
+        else:
+            planned, skips, rejects = Planned(), (), ()
+            written = redetect(told["rules"], _moment(told["start"]), _moment(told["end"]), bench.lake, writers.hits, bench.program, bench.settings)
+        if written is None or bench.stopped():
+            return None
+        for table in TABLES:
+            getattr(writers, table).commit(plan.digest)
+    latest = dict(bench.state.latest())
+    for source, moment in written.totals.latest.items():
+        latest[source] = max(latest.get(source, moment), moment)
+    revised = _revised(bench, written, latest)
+    fresh = _fresh(bench.state, revised.alerts)
+    numbers = {rule.uid: index for index, rule in enumerate(bench.program.ruleset.rules)}
+    hits = Counter({numbers[uid]: count for uid, count in written.hits.items() if uid in numbers})
+    notes = [*revised.notes, *_notes(written)]
+    report = build_report(written.totals, skips, rejects, bench.program, load_mappings(), hits, Raised(fresh, notes), fresh, None)
+    result = BatchResult(
+        plan.batch,
+        revised.alerts,
+        revised.ended,
+        {told["source"]: planned.settled(written.ends)} if "source" in told else {},
+        written.totals.latest,
+        as_json(report),
+        all_hashes(bench.program),
+        [sink.name for sink in bench.config.sinks],
+    )
+    return Done(told.get("source"), plan.batch, report, bench.state.commit(result, bench.now), tuple(fresh))
+
+
+class _writers:  # noqa: N801  a context manager, used like a function
+    """The writers of all tables; what was not committed is deleted on the way out."""
+
+    def __init__(self, lake: Lake, batch: int) -> None:
+        self._writers = Writers(lake.writer("events", batch), lake.writer("hits", batch), lake.writer("rejects", batch))
+
+    def __enter__(self) -> Writers:
+        return self._writers
+
+    def __exit__(self, *_: object) -> None:
+        for table in TABLES:
+            getattr(self._writers, table).abort()
+
+
+def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Writers) -> Written | None:
+    configured = next((source for source in bench.config.sources if source.name == name), None)
+    settings = replace(bench.settings, source=configured.source if configured else None)
+    given = Input(FilesTransport(()), list(planned.objects))
+    return write_batch(
+        given,
+        writers,
+        bench.lake,
+        plan.batch,
+        program=bench.program,
+        settings=settings,
+        source=name,
+        latest=bench.state.latest(),
+        horizon=bench.config.horizon,
+        stopped=bench.stopped,
+    )
+
+
+def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime]) -> Revision:
+    """The alerts that this batch's hits, a watermark that moved or a changed document make different."""
+    touched = dict(written.touched)
+    for stored in bench.state.alerts(AlertQuery(states=(State.OPEN,))):
+        touched[stored.alert.rule.uid] = _joined(touched.get(stored.alert.rule.uid), (stored.alert.first_time, stored.alert.last_time))
+    marks = watermarks(latest, load_mappings(), bench.now)
+
+    def hits(rules: Sequence[str], low: datetime, high: datetime) -> pl.DataFrame:
+        found = bench.lake.hits_between(rules, low, None).filter(pl.col("time") <= high)
+        return from_lake(found.collect(), bench.program)
+
+    def stored_alerts(uids: Sequence[str]) -> list[Alert]:
+        wanted = set(uids)
+        return [stored.alert for stored in bench.state.alerts(AlertQuery(states=_STANDING)) if stored.alert.rule.uid in wanted]
+
+    return revision(bench.program, touched, marks, hits, stored_alerts)
+
+
+def _fresh(state: states.State, alerts: Sequence[Alert]) -> list[Alert]:
+    """Those of ``alerts`` that were never stored."""
+    if not alerts:
+        return []
+    known = {stored.alert.uid for stored in state.alerts(AlertQuery(uids=[alert.uid for alert in alerts]))}
+    return [alert for alert in alerts if alert.uid not in known]
+
+
+def _notes(written: Written) -> list[str]:
+    notes = []
+    if written.known:
+        notes.append(f"{written.known:,} events were known from earlier batches")
+    if written.replaced:
+        notes.append(f"{written.replaced:,} events took the place of other records with their identity")
+    if written.too_late:
+        notes.append(f"{written.too_late:,} hits came too late to change alerts; `crosswind run --backfill` looks at them")
+    return notes
+
+
+def _joined(one: Span | None, other: Span) -> Span:
+    return other if one is None else (min(one[0], other[0]), max(one[1], other[1]))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

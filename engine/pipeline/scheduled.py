@@ -1,0 +1,181 @@
+"""`run`: what is new in the configured sources goes through the rules into the lake, the state and the sinks, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from connectors.cursors import Planned, Seen
+from connectors.cursors import plan as plan_collection
+
+from connectors.sources import load_mappings
+from connectors.transports.files import FilesTransport
+from engine import bundled
+from engine.config import Config, SourceConfig
+from engine.detect.program import Program, compile_program
+from engine.errors import StateError
+from engine.model import Reject
+from engine.pipeline.ingest import Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
+from engine.pipeline.run import portable
+from engine.runners.interrupts import heeded
+from engine.sigma.cache import load_cached
+from engine.sinks import make_sink
+from engine.sinks.base import Sink
+from engine.sinks.drain import Drained, drain
+from engine.store.lake import Lake
+from engine.store.leases import this_process
+from engine.store.records import Plan
+from engine.store.state import State
+
+WRITER = "writer"
+"""The lease of the one process that may write to a lake."""
+_TTL = timedelta(hours=1)
+_HEARTBEAT = timedelta(minutes=1)
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What a run did: the batches, the configured sources without news, objects that could not be looked at, and what became of the outbox."""
+
+    batches: list[Done] = field(default_factory=list)
+    quiet: list[str] = field(default_factory=list)
+    waiting: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    delivered: tuple[Drained, ...] = ()
+    failures: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Look again at what is stored, from ``start`` up to before ``end`` (None: all)."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def program_of(config: Config, now: datetime) -> Program:
+    """The rules of a configuration, compiled."""
+    sources = [bundled.detections(), *config.rules] if config.builtin else list(config.rules)
+    placeholders = {name: list(values) for name, values in config.variables.items()}
+    return compile_program(portable(load_cached(sources, placeholders=placeholders, pipelines=config.pipelines, now=now)), load_mappings())
+
+
+def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Backfill | None = None, deliver: bool = True) -> RunSummary:
+    """One batch for every configured source that has something new (``only``: some of them), then delivery.
+
+    A batch that an earlier run left open is finished first. Rules that are new or changed since the last run are run over what is stored, back to
+    the revision horizon; ``backfill`` runs all of them over a time of your choice. ``clock`` tells the time. Raises LeaseError where another process
+    is at it, and StateError.
+    """
+    now = clock()
+    program = program_of(config, now)
+    summary = RunSummary()
+    with ExitStack() as stack:
+        state = stack.enter_context(State.open(config.state))
+        lease = stack.enter_context(state.lease(WRITER, this_process(), _TTL, now))
+        lake = Lake.open(config.lake, create=True)
+        stopped = stack.enter_context(heeded())
+        beat = _Heartbeat(lambda moment: lease.renew(moment), clock, stopped)
+        bench = Bench(config, lake, state, program, now, beat.stopped)
+        for plan in _plans(bench, only, backfill, summary):
+            done = carry_out(plan, bench)
+            if done is None:
+                summary.interrupted = True
+                break
+            summary.batches.append(done)
+        if deliver and config.sinks:
+            summary.delivered = delivery(config, state, clock)
+    return summary
+
+
+def _plans(bench: Bench, only: Sequence[str], backfill: Backfill | None, summary: RunSummary) -> Iterator[Plan]:
+    """The plans to carry out, each stored when it is given out."""
+    state, now = bench.state, bench.now
+    _check_age(bench)
+    digest = rules_digest(bench.program)
+    if (begun := state.open_plan()) is not None:
+        yield begun
+    before, current = state.rule_hashes(), all_hashes(bench.program)
+    changed = [uid for uid, content in current.items() if before and before.get(uid) != content]
+    latest = state.latest()
+    if changed and latest:
+        start = max(latest.values()) - bench.config.horizon
+        yield _stored(redetect_plan(changed, start, None, "rules changed", state.last_batch() + 1, now, digest), state)
+    if backfill is not None:
+        every = [rule.uid for rule in bench.program.ruleset.rules]
+        yield _stored(redetect_plan(every, backfill.start, backfill.end, "backfill", state.last_batch() + 1, now, digest), state)
+    for source in bench.config.sources:
+        if only and source.name not in only:
+            continue
+        planned = _look(source, state, now)
+        summary.rejects.extend(planned.rejects)
+        summary.waiting += len(planned.waiting)
+        if not planned.objects and not planned.seen:
+            summary.quiet.append(source.name)
+            state.looked_through([source.name], now)
+            continue
+        yield _stored(collect_plan(source.name, planned, state.last_batch() + 1, now, digest), state)
+
+
+def _stored(plan: Plan, state: State) -> Plan:
+    state.write_plan(plan)
+    return plan
+
+
+def _look(source: SourceConfig, state: State, now: datetime) -> Planned:
+    transport = FilesTransport(source.path)
+
+    def known(uris: Sequence[str]) -> Mapping[str, Seen]:
+        return {uri: Seen(**row) for uri, row in state.seen(source.name, uris).items()}
+
+    return plan_collection(transport.list(), known, transport, now=now)
+
+
+def _check_age(bench: Bench) -> None:
+    """Raises StateError where the lake has batches the state knows nothing of."""
+    last = bench.state.last_batch()
+    begun = bench.state.open_plan()
+    most = begun.batch if begun is not None else last
+    there = max(bench.lake.batch_of(table)[0] for table in ("events", "hits", "rejects"))
+    if there > most:
+        raise StateError(
+            f"the lake at {bench.config.lake} holds batch {there}, the state {bench.state.place} knows {most}: the state is older than the lake. "
+            "`crosswind state repair` brings them together"
+        )
+
+
+def delivery(config: Config, state: State, clock: Clock, limit: int | None = None) -> tuple[Drained, ...]:
+    """Send what is in the outbox to all sinks."""
+    with _sinks(config) as sinks:
+        return drain(state, sinks, clock(), limit, show_content=config.show_content)
+
+
+@contextmanager
+def _sinks(config: Config) -> Iterator[list[Sink]]:
+    sinks = [make_sink(settings) for settings in config.sinks]
+    try:
+        yield sinks
+    finally:
+        for sink in sinks:
+            sink.close()
+
+
+class _Heartbeat:
+    """Renews the lease while work goes on, and tells whether it should stop."""
+
+    def __init__(self, renew: Callable[[datetime], None], clock: Clock, pressed: Callable[[], bool]) -> None:
+        self._renew = renew
+        self._clock = clock
+        self._pressed = pressed
+        self._last = clock()
+
+    def stopped(self) -> bool:
+        now = self._clock()
+        if now - self._last >= _HEARTBEAT:
+            self._renew(now)
+            self._last = now
+        return self._pressed()
