@@ -12,6 +12,7 @@ import typer
 from engine.cli.demo import demo
 from engine.cli.events import events
 from engine.cli.rules import rules
+from engine.cli.run import run as run_command
 from engine.cli.scan import scan
 from engine.cli.sources import sources
 from engine.documents.destination import silence
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command()(scan)
 app.command()(demo)
+app.command("run")(run_command)
 app.command()(events)
 app.command()(sources)
 app.add_typer(rules, name="rules")

@@ -108,11 +108,8 @@ def revision(
     before = [alert for alert in stored(shown) if _inside(alert, found.affected[alert.rule.uid])]
     hashes = {rule.uid: rule.content_hash for rule in program.ruleset.rules} | {each.uid: each.content_hash for each in program.correlations}
     ended = revise(_compared(before), _compared(now), hashes).filter(pl.col("status") != "revised")
-    return Revision(
-        now,
-        [Ended(uid, State(word), why, tuple(by)) for uid, word, why, by in ended.select("alert", "status", "reason", "by").iter_rows()],
-        raised.notes,
-    )
+    gone = [Ended(uid, State(word), why, tuple(by)) for uid, word, why, by in ended.select("alert", "status", "reason", "by").iter_rows()]
+    return Revision(now, gone, raised.notes)
 
 
 def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime], read_hits: ReadHits) -> Raised:
