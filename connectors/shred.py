@@ -31,7 +31,7 @@ _FLOAT_ENDS = (r"\.[0-9]+[,}\]]", r"[eE][-+]?[0-9]+[,}\]]")
 """Every `_FLOAT_INSIDE` ends like one of these, and both are found in half its time (but not as one pattern)."""
 _NEGATIVE_ZERO = r"[:\[,]\s*-0\s*[,}\]]"
 _MAX_REPR = 1 << 20
-_PARSED_AT_ONCE = 384 << 10
+_PARSED_AT_ONCE = 256 << 10
 """DuckDB parses about so many bytes of records at once; a parsed record takes about four times its text."""
 _FEW = 200
 """Up to so many records the exact reader is done before a query is planned."""
