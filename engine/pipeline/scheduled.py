@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from connectors.cursors import Planned, Seen
 from connectors.cursors import plan as plan_collection
-
 from connectors.sources import load_mappings
 from connectors.transports.files import FilesTransport
 from engine import bundled

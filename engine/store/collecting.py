@@ -13,7 +13,7 @@ from engine.store.database import chunks, insert
 from engine.store.records import SeenObject
 from engine.store.tables import collected, latest, rule_hashes, seen
 
-_SEEN = ("uri", "version", "size", "end", "prefix", "tail")
+_SEEN = ("uri", "version", "size", "end", "prefix", "tail", "records")
 
 
 def _key(uri: str) -> str:
@@ -21,7 +21,7 @@ def _key(uri: str) -> str:
 
 
 def seen_of(connection: Connection, source: str, uris: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What was taken of those of ``uris`` that were seen: uri, version, size, end, prefix and tail by name."""
+    """What was taken of those of ``uris`` that were seen: uri, version, size, end, prefix, tail and records by name."""
     asked = select(*(seen.c[name] for name in _SEEN)).where(seen.c.source == source)
     found: dict[str, dict[str, Any]] = {}
     for some in chunks(uris):

@@ -46,6 +46,9 @@ class SeenObject(Protocol):
     @property
     def tail(self) -> str: ...
 
+    @property
+    def records(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:

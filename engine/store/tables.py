@@ -55,6 +55,7 @@ seen = Table(
     Column("end", BigInteger, nullable=False),
     Column("prefix", AnyText, nullable=False),
     Column("tail", AnyText, nullable=False),
+    Column("records", BigInteger, nullable=False),
     Column("batch", BigInteger, ForeignKey("plans.batch"), nullable=False),
 )
 """What was taken of each object. ``uri_key`` is a digest of the URI: paths can be longer than an index takes."""
