@@ -19,7 +19,7 @@ NATIVE = "native."
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """``codes`` of all rows (0 missing, else 1 + index into ``values``); the rows of code c are ``rows[starts[c-1]:starts[c]]``, ascending.
+    """``codes`` of all rows (0 missing, else 1 + index into ``values``); the rows of code c are ``rows[starts[c]:starts[c + 1]]``, ascending.
 
     ``is_text``: values are strings themselves, not their JSON text.
     """
@@ -36,15 +36,20 @@ def encode(events: pl.DataFrame, source: Source) -> Dictionary:
     if source.is_record:
         count = events.height
         rows: Rows = np.arange(count, dtype=np.uint32)
-        return Dictionary(np.arange(1, count + 1, dtype=np.int32), events["raw_data"], rows, np.arange(count + 1), False)
+        starts = np.arange(-1, count + 1)
+        starts[0] = 0
+        return Dictionary(np.arange(1, count + 1, dtype=np.int32), events["raw_data"], rows, starts, False)
     cells, is_text = _column(events, source.column) if source.column is not None else (_native(events, source.paths), False)
     groups = cells.alias("value").to_frame().with_row_index("row").drop_nulls("value").group_by("value", maintain_order=True).agg("row")
-    rows = groups["row"].explode(empty_as_null=False).to_numpy()
+    there = groups["row"].explode(empty_as_null=False).to_numpy()
     sizes = groups["row"].list.len().to_numpy()
-    starts = np.zeros(len(sizes) + 1, dtype=np.int64)
-    np.cumsum(sizes, out=starts[1:])
     codes: Codes = np.zeros(events.height, dtype=np.int32)
-    codes[rows] = np.repeat(np.arange(1, len(sizes) + 1, dtype=np.int32), sizes)
+    codes[there] = np.repeat(np.arange(1, len(sizes) + 1, dtype=np.int32), sizes)
+    rows = there if len(there) == events.height else np.concatenate([np.flatnonzero(codes == 0).astype(np.uint32), there])
+    starts = np.zeros(len(sizes) + 2, dtype=np.int64)
+    starts[1] = events.height - len(there)
+    np.cumsum(sizes, out=starts[2:])
+    starts[2:] += starts[1]
     return Dictionary(codes, groups["value"], rows, starts, is_text)
 
 

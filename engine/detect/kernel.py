@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -9,6 +12,7 @@ from engine.detect import expressions
 from engine.detect.batch import BatchField
 from engine.detect.cells import Rows
 from engine.detect.expressions import Expression, Negate, Pair, Test
+from engine.detect.layout import NONE, Numbers, parts
 from engine.detect.needles import Mask
 from engine.detect.plan import Plan
 from engine.detect.values import Kind, number
@@ -25,22 +29,23 @@ def detect(events: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     if not events.height or not plan.rules:
         return _hits([], [])
     batch = _Batch(events, plan)
-    rows: list[Rows] = []
-    rules: list[int] = []
-    for rule in batch.touched():
-        found = batch.solve(plan.conditions[rule])
-        if len(found):
-            rows.append(found)
-            rules.append(rule)
-    return _hits(rows, rules)
+    found = [batch.narrow(rules, rows) for rules, rows in batch.candidates()]
+    return _hits([rows for _, rows in found], [rules for rules, _ in found])
 
 
-def _hits(rows: list[Rows], rules: list[int]) -> pl.DataFrame:
-    lengths = [len(found) for found in rows]
+def _hits(rows: list[Rows], rules: list[Numbers]) -> pl.DataFrame:
     row = np.concatenate(rows) if rows else np.empty(0, dtype=np.uint32)
-    rule = np.repeat(np.array(rules, dtype=np.uint32), lengths)
-    order = np.sort(row.astype(np.uint64) << np.uint64(32) | rule)
+    rule = np.concatenate(rules) if rules else np.empty(0, dtype=np.int32)
+    order = np.sort(row.astype(np.uint64) << np.uint64(32) | rule.astype(np.uint64))
     return pl.DataFrame({"row": (order >> np.uint64(32)).astype(np.uint32), "rule": order.astype(np.uint32)})
+
+
+def _without(at: np.ndarray[Any, np.dtype[np.int64]], rules: Numbers, rows: Rows) -> tuple[Numbers, Rows]:
+    if not len(at):
+        return rules, rows
+    kept: Mask = np.ones(len(rules), dtype=bool)
+    kept[at] = False
+    return rules[kept], rows[kept]
 
 
 class _Batch:
@@ -74,27 +79,66 @@ class _Batch:
             case Test(field, index):
                 return self.field(field).find(index)
             case expressions.All(args) if args:
-                return self._narrow(self.solve(args[0]), args[1:])
+                rows = self.solve(args[0])
+                return rows[self._decide_in_turn(args[1:], rows, until=False)]
             case expressions.Any(args) if args:
                 return np.unique(np.concatenate([self.solve(arg) for arg in args]))
             case _:
                 return self._all[self.holds(expression, self._all)]
 
-    def _narrow(self, rows: Rows, args: tuple[Expression, ...]) -> Rows:
-        """Those of ``rows`` where every argument holds; what is not one look into a table comes later, what needs values parsed last."""
-        later: list[Expression] = []
-        for arg in args:
-            if not len(rows):
-                return rows
-            if isinstance(arg, Test) and (field := self.field(arg.field)).is_eager:
-                rows = rows[field.check(arg.index, rows)]
+    def candidates(self) -> Iterator[tuple[Numbers, Rows]]:
+        """(rule, row) side by side where the first part of a rule's condition holds, in pieces."""
+        layout = self._plan.layout
+        touched = np.array(self.touched(), dtype=np.int32)
+        alone: list[int] = []
+        by_field = layout.starts[touched]
+        for number_ in np.unique(by_field).tolist():
+            rules = touched[by_field == number_]
+            if number_ != NONE and (field := self.field(number_)).is_eager:
+                for at, rows in field.find_each(layout.first[rules]):
+                    yield rules[at], rows
             else:
-                later.append(arg)
-        for arg in sorted(later, key=self._is_dear) if len(later) > 1 else later:
-            if not len(rows):
-                break
-            rows = rows[self.holds(arg, rows)]
-        return rows
+                alone += rules.tolist()
+        found = [(rule, self.solve(parts(self._plan.conditions[rule])[0])) for rule in alone]
+        if found:
+            sizes = [len(rows) for _, rows in found]
+            yield np.repeat(np.array(alone, dtype=np.int32), sizes), np.concatenate([rows for _, rows in found])
+
+    def narrow(self, rules: Numbers, rows: Rows) -> tuple[Numbers, Rows]:
+        """Those pairs of rule and row where the other parts of the rule's condition hold too."""
+        further = self._plan.layout.further
+        open_ = [number_ for number_ in further if number_ in self._fields]
+        dear: list[int] = []
+        for number_ in [*sorted(open_, key=lambda number_: self._fields[number_].size), *(further.keys() - open_)]:
+            tests = further[number_][rules]
+            asked = np.flatnonzero(tests != NONE)
+            if not len(asked):
+                continue
+            field = self.field(number_)
+            if not field.is_eager:
+                dear.append(number_)
+                continue
+            rules, rows = _without(asked[~field.check_each(tests[asked], rows[asked])], rules, rows)
+        for number_ in dear:
+            tests = further[number_][rules]
+            asked = np.flatnonzero(tests != NONE)
+            if len(asked):
+                rules, rows = _without(asked[~self.field(number_).drop_hopeless(tests[asked], rows[asked])], rules, rows)
+        return self._walk(rules, rows, dear)
+
+    def _walk(self, rules: Numbers, rows: Rows, dear: list[int]) -> tuple[Numbers, Rows]:
+        """The same rule by rule, for parts that are not looked up in a table."""
+        layout = self._plan.layout
+        kept: Mask = np.ones(len(rules), dtype=bool)
+        order = np.argsort(rules, kind="stable")
+        distinct, starts = np.unique(rules[order], return_index=True)
+        for rule, start, stop in zip(distinct.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order)], strict=False):
+            at = order[start:stop]
+            tests = [Test(number_, test) for number_ in dear if (test := int(layout.further[number_][rule])) != NONE]
+            args = [*tests, *layout.rest.get(rule, ())]
+            if args:
+                kept[at] = self._decide_in_turn(tuple(args), rows[at], until=False)
+        return rules[kept], rows[kept]
 
     def _is_dear(self, expression: Expression) -> bool:
         if isinstance(expression, Test):

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
-from engine.detect.expressions import Cutter, Expression, arrange, leaf_effort, necessary
-from engine.detect.needles import needle
+from engine.detect import expressions
+from engine.detect.expressions import Check, Cutter, Expression, Negate, arrange, leaf_effort, necessary
+from engine.detect.layout import Layout, Lists, lay_out
+from engine.detect.needles import Mask, needle
 from engine.detect.predicates import Matcher, TextMatcher, matcher
 from engine.detect.values import number
-from engine.errors import RuleError, UnsupportedFeature
+from engine.errors import EngineError, RuleError, UnsupportedFeature
 from engine.schema import Mapping, split_path
 from engine.sigma.fields import Scope, applies, resolve
-from engine.sigma.tree import And, Leaf, Node, Not, Number, Or, Regex, Rule, fields, has_keywords
+from engine.sigma.tree import And, Exists, Leaf, Node, Not, Null, Number, Or, Regex, Rule, fields, has_keywords
 
 CLASSES = {"api_activity": 6003, "authentication": 3002}
 """OCSF class an event must have for rules with ``product: cloud`` and this category."""
 
 _SHORTEST_LITERAL = 3
 """Shorter literals occur nearly everywhere: looking for them apart saves nothing."""
+
+_VERBOSE = re.compile(r"\(\?[A-Za-z]*x")
 
 _NEVER = float("inf")
 
@@ -43,7 +49,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
-    """What all rules ask of one field, by value: folded text, number or folded literal → leaves. ``anchors``: leaves some rule is anchored on."""
+    """What all rules ask of one field, by value: folded text, number or folded literal → leaves. ``anchors``: leaves some rule is anchored on.
+
+    ``joint``: a pattern found wherever a regular expression of the field is, where there are several.
+    """
 
     source: Source
     exact: AnyMapping[str, tuple[int, ...]]
@@ -51,24 +60,34 @@ class FieldPlan:
     numeric_texts: AnyMapping[int | float, tuple[int, ...]]
     literals: AnyMapping[str, tuple[int, ...]]
     anchors: frozenset[int]
+    joint: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class LeafPlan:
-    """One distinct leaf: its exact test, what JSON text must hold where it is true, and whether the kernel finds it by look-up."""
+    """One distinct leaf: its exact test, what JSON text must hold where it is true, and whether the kernel finds it by look-up.
+
+    ``certain``: what look-up finds satisfies the leaf, without another test.
+    """
 
     leaf: Leaf
     matcher: Matcher | None
     needle: str | None
     indexed: bool
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TestPlan:
-    """One distinct part of conditions over one field. ``needed``: leaves of which one must hold, None where none is needed."""
+    """One distinct part of conditions over one field. ``needed``: leaves of which one must hold, None where none is needed.
+
+    ``needles``: texts of which a value's JSON text must hold one, None where there are no such. ``missing``: whether it holds where the field is not.
+    """
 
     expression: Expression
     needed: tuple[int, ...] | None
+    needles: tuple[str, ...] | None
+    missing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,7 @@ class Plan:
 
     ``paths``: record paths needed as ``native.<path>`` cells; ``columns``: common columns needed; ``needs_raw``: whether raw_data is.
     ``anchored``: leaf → rules that can match only where one of their anchor leaves does; ``always``: rules without anchor.
+    ``unions``: leaf → tests that hold where any of some leaves does, this one among them, all found by look-up; ``is_union``: by test.
     """
 
     rules: tuple[Rule, ...]
@@ -89,6 +109,9 @@ class Plan:
     conditions: tuple[Expression, ...]
     anchored: AnyMapping[int, tuple[int, ...]]
     always: tuple[int, ...]
+    layout: Layout = field(compare=False)
+    unions: Lists = field(compare=False)
+    is_union: Mask = field(compare=False)
 
 
 def compile_plan(rules: Sequence[Rule], mapping: Mapping) -> tuple[Plan, list[RuleError]]:
@@ -139,6 +162,7 @@ def _assemble(rules: list[Rule], conditions: list[Expression], cutter: Cutter, s
     fields = tuple(_field_plan(source, at, cutter, leaves, anchored) for at, source in enumerate(sources))
     columns = dict.fromkeys(source.column for source in sources if source.column is not None)
     needs_raw = any(source.is_record for source in sources) or "raw_data" in columns
+    unions, is_union = _unions(cutter, leaves)
     return Plan(
         rules=tuple(rules),
         paths=tuple(dict.fromkeys(path for source in sources for path in source.paths)),
@@ -146,11 +170,47 @@ def _assemble(rules: list[Rule], conditions: list[Expression], cutter: Cutter, s
         needs_raw=needs_raw,
         fields=fields,
         leaves=leaves,
-        tests=tuple(TestPlan(expression, necessary(expression, tests, cost)) for _, expression in tests),
+        tests=tuple(_test_plan(expression, necessary(expression, tests, cost), leaves) for _, expression in tests),
         conditions=arranged,
         anchored={leaf: tuple(numbers) for leaf, numbers in anchored.items()},
         always=tuple(always),
+        layout=lay_out(arranged),
+        unions=unions,
+        is_union=is_union,
     )
+
+
+def _test_plan(expression: Expression, needed: tuple[int, ...] | None, leaves: tuple[LeafPlan, ...]) -> TestPlan:
+    needles = tuple(text for leaf in needed or () if (text := leaves[leaf].needle) is not None)
+    return TestPlan(expression, needed, needles if needles and len(needles) == len(needed or ()) else None, _holds_missing(expression, leaves))
+
+
+def _holds_missing(expression: Expression, leaves: tuple[LeafPlan, ...]) -> bool:
+    match expression:
+        case Check(leaf):
+            predicate = leaves[leaf].leaf.predicate
+            return isinstance(predicate, Null) or (isinstance(predicate, Exists) and not predicate.expected)
+        case Negate(arg):
+            return not _holds_missing(arg, leaves)
+        case expressions.All(args):
+            return all(_holds_missing(arg, leaves) for arg in args)
+        case expressions.Any(args):
+            return any(_holds_missing(arg, leaves) for arg in args)
+        case _:
+            raise EngineError(f"not a test of one field: {expression}")
+
+
+def _unions(cutter: Cutter, leaves: tuple[LeafPlan, ...]) -> tuple[Lists, Mask]:
+    of: list[list[int]] = [[] for _ in leaves]
+    is_union: Mask = np.zeros(len(cutter.tests), dtype=bool)
+    for test, (_, expression) in enumerate(cutter.tests):
+        args = expression.args if isinstance(expression, expressions.Any) else (expression,)
+        checks = [arg.leaf for arg in args if isinstance(arg, Check) and leaves[arg.leaf].indexed]
+        if len(checks) == len(args):
+            is_union[test] = True
+            for leaf in checks:
+                of[leaf].append(test)
+    return Lists.of(of), is_union
 
 
 def _costs(conditions: list[Expression], cutter: Cutter, leaves: tuple[LeafPlan, ...]) -> list[float]:
@@ -186,7 +246,8 @@ def _leaves_of(expression: object, cutter: Cutter) -> set[int]:
 def _leaf_plan(leaf: Leaf) -> LeafPlan:
     test = matcher(leaf)
     indexed = isinstance(leaf.predicate, Number) or (isinstance(test, TextMatcher) and (test.exact is not None or _literal(leaf, test) is not None))
-    return LeafPlan(leaf, test, needle(leaf), indexed)
+    certain = isinstance(leaf.predicate, Number) or (isinstance(test, TextMatcher) and (test.is_contains or (test.exact is not None and not test.predicate.cased)))
+    return LeafPlan(leaf, test, needle(leaf), indexed, indexed and certain)
 
 
 def _literal(leaf: Leaf, test: TextMatcher) -> str | None:
@@ -220,7 +281,20 @@ def _field_plan(source: Source, at: int, cutter: Cutter, leaves: tuple[LeafPlan,
         numeric_texts={key: tuple(value) for key, value in numeric_texts.items()},
         literals={key: tuple(value) for key, value in literals.items()},
         anchors=frozenset(leaf for leaf in own if leaf in anchored),
+        joint=_joint([plan.leaf.predicate.pattern for leaf in own if isinstance((plan := leaves[leaf]).leaf.predicate, Regex)]),
     )
+
+
+def _joint(patterns: list[str]) -> str | None:
+    """One pattern for all, None where that is none or too large. A verbose pattern may end in a comment that would swallow what follows."""
+    if len(patterns) < 2 or any(_VERBOSE.search(pattern) for pattern in patterns):
+        return None
+    joint = "|".join(f"(?:{pattern})" for pattern in patterns)
+    try:
+        pl.Series([""]).str.contains(joint)
+    except pl.exceptions.ComputeError:
+        return None
+    return joint
 
 
 def in_class(rule: Rule) -> Node:
