@@ -21,9 +21,6 @@ from engine.detect.values import Kind, moment, number
 from engine.sigma.folding import fold, fold_series
 from engine.sigma.tree import Before, Boolean, Cidr, Compare, Comparison, Leaf, Number, Regex, Text, TimePart, TimeUnit, Wildcard
 
-_FEW = 64
-"""So few texts are folded one by one: the fixed cost of vector operations would outweigh them."""
-
 _COMPARE: dict[Comparison, Callable[[Any, Any], bool]] = {
     Comparison.LT: operator.lt,
     Comparison.LTE: operator.le,
@@ -42,7 +39,7 @@ _UNITS: dict[TimeUnit, Callable[[datetime], int]] = {
 
 
 class Elements:
-    """Elements of several cells side by side: kind, text, folded text. Most are never looked at one by one, so lists of them are made when asked for."""
+    """Elements of several cells side by side: kind, text, folded text. Of a Series, lists are made only when elements are looked at one by one."""
 
     def __init__(self, kinds: np.ndarray[Any, np.dtype[np.uint8]], texts: pl.Series | list[str]) -> None:
         self._kinds = kinds
@@ -61,7 +58,7 @@ class Elements:
 
     @cached_property
     def folded(self) -> list[str]:
-        return [fold(text) for text in self.texts] if len(self) <= _FEW else self.folded_series.to_list()
+        return [fold(text) for text in self._given] if isinstance(self._given, list) else self.folded_series.to_list()
 
     @cached_property
     def series(self) -> pl.Series:
@@ -69,11 +66,12 @@ class Elements:
 
     @cached_property
     def folded_series(self) -> pl.Series:
-        return fold_series(self.series)
+        return fold_series(self.series) if isinstance(self._given, pl.Series) else pl.Series(self.folded, dtype=pl.String)
 
     @property
-    def all_strings(self) -> bool:
-        return not self._kinds.any()
+    def is_listed(self) -> bool:
+        """Whether looking at them one by one costs nothing more."""
+        return isinstance(self._given, list)
 
 
 class Matcher(Protocol):

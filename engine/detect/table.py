@@ -19,7 +19,7 @@ from engine.detect.values import Decoded, Kind, decode, decode_leaves, number
 from engine.errors import EngineError
 from engine.sigma.tree import Exists, Null
 
-_FEW = 64
+_FEW = 1_000
 """So few values are taken apart one by one: the fixed cost of vector operations would outweigh them."""
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
@@ -46,7 +46,7 @@ class Table:
     def _take_apart(self, values: pl.Series, is_text: bool, plain: Mask | None) -> tuple[Positions, Elements]:
         """(index of the value of every element, the elements)"""
         if is_text:
-            return np.arange(self._size), Elements(np.zeros(self._size, dtype=np.uint8), values)
+            return np.arange(self._size), Elements(np.zeros(self._size, dtype=np.uint8), values.to_list() if self._size <= _FEW else values)
         if self._size <= _FEW or self._field.source.is_record or self._field.source.inside:
             owners, kinds, texts = self._decode(range(self._size), values.to_list())
             return owners, Elements(kinds, texts)
@@ -67,7 +67,13 @@ class Table:
         owners: list[int] = []
         kinds: list[int] = []
         texts: list[str] = []
+        paths = bool(source.is_record or source.inside)
         for index, cell in zip(indices, cells, strict=True):
+            if not paths and cell.startswith('"') and "\\" not in cell:
+                owners.append(index)
+                kinds.append(Kind.STRING)
+                texts.append(cell[1:-1])
+                continue
             try:
                 decoded = take(cell)
             except (ValueError, RecursionError) as error:
@@ -115,17 +121,16 @@ class Table:
     def _among(self, wanted: AnyMapping[str, object]) -> list[tuple[int, str]]:
         """(position, folded text) of the elements, objects apart, whose folded text is wanted."""
         elements = self._elements
-        if len(elements) <= _FEW:
+        if elements.is_listed:
             return [(at, text) for at, text in enumerate(elements.folded) if text in wanted and elements.kinds[at] != Kind.OBJECT]
         folded = elements.folded_series
         found = folded.is_in(pl.Series([list(wanted)], dtype=pl.List(pl.String))).arg_true()
-        pairs = zip(found.to_list(), folded.gather(found).to_list(), strict=True)
-        return list(pairs) if elements.all_strings else [(at, text) for at, text in pairs if elements.kinds[at] != Kind.OBJECT]
+        return [(at, text) for at, text in zip(found.to_list(), folded.gather(found).to_list(), strict=True) if elements.kinds[at] != Kind.OBJECT]
 
     def _numeric(self) -> list[tuple[int, str]]:
         """(position, text) of the strings and numbers that may read as numbers."""
         elements = self._elements
-        if len(elements) <= _FEW:
+        if elements.is_listed:
             return [(at, text) for at, text in enumerate(elements.texts) if elements.kinds[at] <= Kind.NUMBER]
         found = elements.series.str.contains("^-?[0-9][0-9.eE+-]*$").arg_true()
         return [(at, text) for at, text in zip(found.to_list(), elements.series.gather(found).to_list(), strict=True) if elements.kinds[at] <= Kind.NUMBER]
@@ -189,7 +194,7 @@ class Table:
     def _regex_hits(self) -> Sequence[int]:
         """The elements in which some regular expression of the field is found."""
         joint, elements = self._field.joint, self._elements
-        if joint is None or len(elements) <= _FEW:
+        if joint is None:
             return range(len(elements))
         return elements.series.str.contains(joint).arg_true().to_list()
 
