@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 
 from engine.detect.cells import Codes, Rows, encode
-from engine.detect.layout import NONE, Numbers, expand
+from engine.detect.groups import Starts
+from engine.detect.layout import NONE, Numbers, pieces
 from engine.detect.needles import Mask, may_hold
-from engine.detect.plan import FieldPlan, Plan
+from engine.detect.plan import Plan
 from engine.detect.table import Table, plain_strings
 
 _MANY_VALUES = 20_000
@@ -27,17 +28,15 @@ _UNKNOWN = -1
 _CELLS = 4_000_000
 """So large a table of tests and codes is made at once."""
 
-_PAIRS = 1_000_000
-"""About so many rows of rules are looked at at once."""
-
 
 class BatchField:
     """A field of the batch at hand. Belongs to one call of the kernel."""
 
-    def __init__(self, plan: Plan, field: FieldPlan, events: pl.DataFrame) -> None:
+    def __init__(self, plan: Plan, number: int, events: pl.DataFrame) -> None:
+        self.number = number
         self._plan = plan
-        self._field = field
-        self._dictionary = encode(events, field.source)
+        self._field = plan.fields[number]
+        self._dictionary = encode(events, self._field.source)
         self.codes: Codes = self._dictionary.codes
         self._masks: dict[int, Mask] = {}
         self._known: dict[int, np.ndarray[Any, np.dtype[np.int8]]] = {}
@@ -165,9 +164,9 @@ class BatchField:
                 holds[row, 1:] = table.test(asked_.expression)
         return holds
 
-    def check_each(self, tests: Numbers, rows: Rows) -> Mask:
-        """For each of ``rows`` whether the test beside it holds. For fields of few values only."""
-        codes, place = self.codes[rows], np.full(len(self._plan.tests), NONE, dtype=np.int64)
+    def check_each(self, tests: Numbers, codes: Codes) -> Mask:
+        """For each of ``codes`` whether the test beside it holds. For fields of few values only."""
+        place = np.full(len(self._plan.tests), NONE, dtype=np.int64)
         place[tests] = 0
         distinct = np.flatnonzero(place == 0).astype(np.int32)
         place[distinct] = np.arange(len(distinct))
@@ -175,27 +174,25 @@ class BatchField:
         step = max(_CELLS // self.size, 1)
         if step >= len(distinct):
             return self.matrix(distinct).ravel()[at * self.size + codes]
-        held: Mask = np.zeros(len(rows), dtype=bool)
+        held: Mask = np.zeros(len(codes), dtype=bool)
         for low in range(0, len(distinct), step):
             here = np.flatnonzero((at >= low) & (at < low + step))
             held[here] = self.matrix(distinct[low : low + step])[at[here] - low, codes[here]]
         return held
 
-    def find_each(self, tests: Numbers) -> Iterator[tuple[Numbers, Rows]]:
-        """(position in ``tests``, row) of all rows where the tests hold, in pieces. For fields of few values only."""
-        dictionary = self._dictionary
-        sizes = np.diff(dictionary.starts)
+    @property
+    def lists(self) -> tuple[Starts, Rows]:
+        """The rows of each code, as `layout.pieces` takes them."""
+        return self._dictionary.starts, self._dictionary.rows
+
+    def find_each(self, tests: Numbers, lists: tuple[Starts, Rows]) -> Iterator[tuple[Numbers, Rows]]:
+        """(position in ``tests``, row) of all rows where the tests hold, in pieces. For fields of few values only. ``lists``: the rows by code."""
         step = max(_CELLS // self.size, 1)
         for low in range(0, len(tests), step):
             distinct, inverse = np.unique(tests[low : low + step], return_inverse=True)
             at, codes = np.nonzero(self.matrix(distinct)[inverse])
-            ends = np.cumsum(sizes[codes])
-            start = 0
-            while start < len(codes):
-                stop = int(np.searchsorted(ends, (ends[start - 1] if start else 0) + _PAIRS, side="left")) + 1
-                held, rows = expand(dictionary.starts, dictionary.rows, codes[start:stop])
-                yield (at[start:stop][held] + low).astype(np.int32), rows
-                start = stop
+            for held, rows in pieces(*lists, codes):
+                yield at[held] + low, rows
 
     def drop_hopeless(self, tests: Numbers, rows: Rows) -> Mask:
         """For each of ``rows`` whether the test beside it may hold, told from the text of the values alone. For fields of many values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,18 @@ import polars as pl
 
 from engine.detect import expressions
 from engine.detect.batch import BatchField
-from engine.detect.cells import Rows
+from engine.detect.cells import Codes, Rows
 from engine.detect.expressions import Expression, Negate, Pair, Test
-from engine.detect.layout import NONE, Numbers, parts
+from engine.detect.groups import Groups, group, rows_by
+from engine.detect.layout import NONE, Numbers, parts, pieces
 from engine.detect.needles import Mask
 from engine.detect.plan import Plan
 from engine.detect.values import Kind, number
 from engine.errors import EngineError
 from engine.sigma.tree import SameAs
+
+_MANY_RULES = 100
+"""Rows are grouped by fields that so many rules ask about, of those that may match."""
 
 
 def detect(events: pl.DataFrame, plan: Plan) -> pl.DataFrame:
@@ -29,7 +33,7 @@ def detect(events: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     if not events.height or not plan.rules:
         return _hits([], [])
     batch = _Batch(events, plan)
-    found = [batch.narrow(rules, rows) for rules, rows in batch.candidates()]
+    found = list(batch.hits())
     return _hits([rows for _, rows in found], [rules for rules, _ in found])
 
 
@@ -60,7 +64,7 @@ class _Batch:
     def field(self, number_: int) -> BatchField:
         found = self._fields.get(number_)
         if found is None:
-            found = self._fields[number_] = BatchField(self._plan, self._plan.fields[number_], self._events)
+            found = self._fields[number_] = BatchField(self._plan, number_, self._events)
         return found
 
     def touched(self) -> list[int]:
@@ -86,39 +90,71 @@ class _Batch:
             case _:
                 return self._all[self.holds(expression, self._all)]
 
-    def candidates(self) -> Iterator[tuple[Numbers, Rows]]:
-        """(rule, row) side by side where the first part of a rule's condition holds, in pieces."""
+    def hits(self) -> Iterator[tuple[Numbers, Rows]]:
+        """(rule, row) side by side of all hits, in pieces."""
         layout = self._plan.layout
         touched = np.array(self.touched(), dtype=np.int32)
+        groups = self._group(touched)
         alone: list[int] = []
         by_field = layout.starts[touched]
         for number_ in np.unique(by_field).tolist():
             rules = touched[by_field == number_]
-            if number_ != NONE and (field := self.field(number_)).is_eager:
-                for at, rows in field.find_each(layout.first[rules]):
-                    yield rules[at], rows
-            else:
+            if number_ == NONE or not (field := self.field(number_)).is_eager:
                 alone += rules.tolist()
-        found = [(rule, self.solve(parts(self._plan.conditions[rule])[0])) for rule in alone]
-        if found:
-            sizes = [len(rows) for _, rows in found]
-            yield np.repeat(np.array(alone, dtype=np.int32), sizes), np.concatenate([rows for _, rows in found])
+            elif groups is not None and number_ in groups.codes:
+                yield from self._by_group(rules, field, groups.codes[number_], groups)
+            else:
+                for at, rows in field.find_each(layout.first[rules], field.lists):
+                    yield self._narrow(rules[at], rows)
+        yield from self._one_by_one(alone)
 
-    def narrow(self, rules: Numbers, rows: Rows) -> tuple[Numbers, Rows]:
-        """Those pairs of rule and row where the other parts of the rule's condition hold too."""
+    def _group(self, touched: Numbers) -> Groups | None:
+        layout = self._plan.layout
+        asked = {number_: int((tests[touched] != NONE).sum()) for number_, tests in layout.further.items()}
+        for number_, count in zip(*np.unique(layout.starts[touched], return_counts=True), strict=True):
+            asked[int(number_)] = asked.get(int(number_), 0) + int(count)
+        common = [self.field(number_) for number_, count in asked.items() if number_ != NONE and count >= _MANY_RULES]
+        return group({field.number: (field.codes, field.size) for field in common if field.is_eager})
+
+    def _by_group(self, rules: Numbers, field: BatchField, codes: Codes, groups: Groups) -> Iterator[tuple[Numbers, Rows]]:
+        """Hits of rules that start from a field rows are grouped by: what groups decide first."""
+        for at, some in field.find_each(self._plan.layout.first[rules], rows_by(codes, field.size)):
+            left, in_group = rules[at], some
+            for number_, of_group in groups.codes.items():
+                left, in_group = self._look_up(number_, left, in_group, of_group)
+            for held, rows in pieces(groups.starts, groups.rows, in_group):
+                yield self._narrow(left[held], rows, groups.codes)
+
+    def _one_by_one(self, rules: list[int]) -> Iterator[tuple[Numbers, Rows]]:
+        """Hits of rules whose first part is no look into a table."""
+        for rule in rules:
+            rows = self.solve(parts(self._plan.conditions[rule])[0])
+            if len(rows):
+                yield self._narrow(np.full(len(rows), rule, dtype=np.int32), rows)
+
+    def _look_up(self, number_: int, rules: Numbers, rows: Rows, codes: Codes) -> tuple[Numbers, Rows]:
+        """Those pairs where the test that the rule has of this field, if any, holds. ``codes``: of the field, by row."""
+        further = self._plan.layout.further.get(number_)
+        if further is None:
+            return rules, rows
+        tests = further[rules]
+        asked = np.flatnonzero(tests != NONE)
+        if not len(asked):
+            return rules, rows
+        return _without(asked[~self.field(number_).check_each(tests[asked], codes[rows[asked]])], rules, rows)
+
+    def _narrow(self, rules: Numbers, rows: Rows, decided: Container[int] = ()) -> tuple[Numbers, Rows]:
+        """Those pairs of rule and row where the other parts of the rule's condition hold too. ``decided``: fields that are looked up already."""
         further = self._plan.layout.further
-        open_ = [number_ for number_ in further if number_ in self._fields]
+        left = [number_ for number_ in further if number_ not in decided]
         dear: list[int] = []
-        for number_ in [*sorted(open_, key=lambda number_: self._fields[number_].size), *(further.keys() - open_)]:
-            tests = further[number_][rules]
-            asked = np.flatnonzero(tests != NONE)
-            if not len(asked):
+        for number_ in sorted(left, key=lambda number_: self._fields[number_].size if number_ in self._fields else len(self._all) + 1):
+            if not (further[number_][rules] != NONE).any():
                 continue
-            field = self.field(number_)
-            if not field.is_eager:
+            if self.field(number_).is_eager:
+                rules, rows = self._look_up(number_, rules, rows, self.field(number_).codes)
+            else:
                 dear.append(number_)
-                continue
-            rules, rows = _without(asked[~field.check_each(tests[asked], rows[asked])], rules, rows)
         for number_ in dear:
             tests = further[number_][rules]
             asked = np.flatnonzero(tests != NONE)

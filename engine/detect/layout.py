@@ -6,7 +6,7 @@ are looked up field by field, for all rules at once; what else there is (`Rest`)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ Numbers = np.ndarray[Any, np.dtype[np.int32]]
 
 NONE = -1
 """In arrays of tests: the rule has none of this field."""
+
+_PAIRS = 1_000_000
+"""About so many pairs of a rule and a row are looked at at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,17 @@ def expand(starts: np.ndarray[Any, Any], items: np.ndarray[Any, Any], keys: np.n
     at = np.repeat(np.arange(len(keys), dtype=np.int32), sizes)
     ends = np.cumsum(sizes)
     return at, items[np.arange(len(at)) + np.repeat(first - ends + sizes, sizes)]
+
+
+def pieces(starts: np.ndarray[Any, Any], items: np.ndarray[Any, Any], keys: np.ndarray[Any, Any]) -> Iterator[tuple[Numbers, np.ndarray[Any, Any]]]:
+    """`expand`, piece by piece where there would be very many."""
+    ends = np.cumsum(starts[keys + 1] - starts[keys])
+    low, done = 0, 0
+    while low < len(keys):
+        high = max(int(np.searchsorted(ends, done + _PAIRS, side="right")), low + 1)
+        at, found = expand(starts, items, keys[low:high])
+        yield at + np.int32(low), found
+        low, done = high, int(ends[high - 1])
 
 
 @dataclass(frozen=True, slots=True)
