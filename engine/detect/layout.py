@@ -37,7 +37,7 @@ class Lists:
         np.cumsum([len(items) for items in lists], out=starts[1:])
         return cls(starts, np.array([item for items in lists for item in items], dtype=np.int32))
 
-    def expand(self, keys: Numbers) -> tuple[Numbers, Numbers]:
+    def expand(self, keys: np.ndarray[Any, Any]) -> tuple[Numbers, Numbers]:
         """(position in ``keys``, item) of every item of every one of ``keys``."""
         return expand(self.starts, self.items, keys)
 

@@ -50,7 +50,8 @@ class Elements:
 
     @cached_property
     def kinds(self) -> list[int]:
-        return self._kinds.tolist()
+        kinds: list[int] = self._kinds.tolist()
+        return kinds
 
     @cached_property
     def texts(self) -> list[str]:
@@ -247,7 +248,7 @@ class RegexMatcher:
 
     def pick(self, elements: Elements, among: Sequence[int]) -> list[int]:
         whole = len(among) == len(elements)
-        texts = elements.series if whole else elements.series.gather(among)
+        texts = elements.series if whole else elements.series.gather(list(among))
         return [among[at] for at in texts.str.contains(self.pattern).arg_true().to_list()]
 
 

@@ -133,7 +133,9 @@ class Table:
         if elements.is_listed:
             return [(at, text) for at, text in enumerate(elements.texts) if elements.kinds[at] <= Kind.NUMBER]
         found = elements.series.str.contains("^-?[0-9][0-9.eE+-]*$").arg_true()
-        return [(at, text) for at, text in zip(found.to_list(), elements.series.gather(found).to_list(), strict=True) if elements.kinds[at] <= Kind.NUMBER]
+        return [
+            (at, text) for at, text in zip(found.to_list(), elements.series.gather(found).to_list(), strict=True) if elements.kinds[at] <= Kind.NUMBER
+        ]
 
     def _index_literals(self) -> None:
         literals = self._field.literals
@@ -184,7 +186,13 @@ class Table:
         if plan.matcher is None:
             raise EngineError(f"no test for {plan.leaf}")
         looked_up = self._indexed and plan.indexed
-        among = self._candidates.get(leaf, ()) if looked_up else self._regex_hits if isinstance(plan.matcher, RegexMatcher) else range(len(self._elements))
+        among = (
+            self._candidates.get(leaf, ())
+            if looked_up
+            else self._regex_hits
+            if isinstance(plan.matcher, RegexMatcher)
+            else range(len(self._elements))
+        )
         mask: Mask = np.zeros(self._size, dtype=bool)
         if len(among):
             mask[self._owners[among if looked_up and plan.certain else plan.matcher.pick(self._elements, among)]] = True
@@ -215,4 +223,5 @@ class Table:
 
 def plain_strings(values: pl.Series) -> Mask:
     """Which JSON texts are strings that stand between their quotes as they are."""
-    return values.str.starts_with('"').to_numpy() & ~values.str.contains("\\", literal=True).to_numpy()
+    plain: Mask = values.str.starts_with('"').to_numpy() & ~values.str.contains("\\", literal=True).to_numpy()
+    return plain
