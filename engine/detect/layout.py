@@ -65,7 +65,8 @@ def pieces(starts: np.ndarray[Any, Any], items: np.ndarray[Any, Any], keys: np.n
 @dataclass(frozen=True, slots=True)
 class Layout:
     """``starts``: by rule, the field of its first part, `NONE` where that is no test, and ``first`` the test; ``further``: by field, the test of
-    each rule among its other parts. ``rest``: other parts of a rule."""
+    each rule among its other parts. ``rest``: other parts of a rule.
+    """
 
     starts: Numbers
     first: Numbers

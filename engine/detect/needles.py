@@ -82,7 +82,7 @@ def may_hold(texts: pl.Series, needles: Sequence[str]) -> Mask:
 
 
 def _search(texts: pl.Series, needles: list[str]) -> Mask:
-    # Lower case first: looking for many literals as they are is many times faster than looking for them in any case. It turns U+212A into k by itself.
+    # Lower case first: looking for many literals as they are is many times faster than in any case. U+212A becomes k by itself.
     lowered = texts.str.to_lowercase()
     step = _MOST if len(needles) <= 3 * _MOST else len(needles)
     found: Mask = np.zeros(len(texts), dtype=bool)

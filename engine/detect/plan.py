@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from engine.detect import expressions
-from engine.detect.expressions import Check, Cutter, Expression, Negate, arrange, leaf_effort, necessary
+from engine.detect.expressions import Check, Cutter, Expression, Negate, Test, arrange, effort, leaf_effort, necessary, numbers_in
 from engine.detect.layout import Layout, Lists, lay_out
 from engine.detect.needles import Mask, needle
 from engine.detect.predicates import Matcher, TextMatcher, matcher
@@ -20,7 +20,7 @@ from engine.detect.values import number
 from engine.errors import EngineError, RuleError, UnsupportedFeature
 from engine.schema import Mapping, split_path
 from engine.sigma.fields import Scope, applies, resolve
-from engine.sigma.tree import And, Exists, Leaf, Node, Not, Null, Number, Or, Regex, Rule, fields, has_keywords
+from engine.sigma.tree import And, Exists, Leaf, LogSource, Node, Not, Null, Number, Regex, Rule, SameAs
 
 CLASSES = {"api_activity": 6003, "authentication": 3002}
 """OCSF class an event must have for rules with ``product: cloud`` and this category."""
@@ -125,17 +125,21 @@ def compile_plan(rules: Sequence[Rule], mapping: Mapping) -> tuple[Plan, list[Ru
     cutter = Cutter()
     sources: dict[Source, int] = {}
     resolved: dict[tuple[str | None, Scope], Source] = {}
+    scopes: dict[LogSource, Scope | None] = {}
     for rule in rules:
-        scope = applies(rule.logsource, mapping)
+        if rule.logsource not in scopes:
+            scopes[rule.logsource] = applies(rule.logsource, mapping)
+        scope = scopes[rule.logsource]
         if scope is None:
             continue
         try:
             condition = in_class(rule) if scope is Scope.COMMON else rule.condition
-            names = _fields(condition)
+            names, regexes = _read(condition)
             for name in names:
                 if (name, scope) not in resolved:
                     resolved[name, scope] = _source(name, scope, mapping)
-            _check_regexes(condition)
+            for leaf in regexes:
+                _check_regex(leaf)
         except RuleError as error:
             errors.append(_named(error, rule))
             continue
@@ -147,14 +151,16 @@ def compile_plan(rules: Sequence[Rule], mapping: Mapping) -> tuple[Plan, list[Ru
 
 def _assemble(rules: list[Rule], conditions: list[Expression], cutter: Cutter, sources: list[Source]) -> Plan:
     leaves = tuple(_leaf_plan(leaf) for _, leaf in cutter.leaves)
-    cost = _costs(conditions, cutter, leaves).__getitem__
-    effort = [leaf_effort(leaf) for _, leaf in cutter.leaves].__getitem__
-    tests = cutter.tests
-    arranged = tuple(arrange(condition, tests, cost, effort) for condition in conditions)
+    tests = [expression for _, expression in cutter.tests]
+    cost = _costs(conditions, tests, leaves).__getitem__
+    of_leaf = [leaf_effort(leaf) for _, leaf in cutter.leaves].__getitem__
+    efforts = [effort(expression, (), of_leaf) for expression in tests]
+    needed = [necessary(expression, (), cost) for expression in tests]
+    arranged = tuple(arrange(condition, needed, cost, efforts) for condition in conditions)
     anchored: dict[int, list[int]] = {}
     always: list[int] = []
     for number_, condition in enumerate(arranged):
-        some = necessary(condition, tests, cost)
+        some = necessary(condition, needed, cost)
         if some is None:
             always.append(number_)
         for leaf in some or ():
@@ -170,7 +176,7 @@ def _assemble(rules: list[Rule], conditions: list[Expression], cutter: Cutter, s
         needs_raw=needs_raw,
         fields=fields,
         leaves=leaves,
-        tests=tuple(_test_plan(expression, necessary(expression, tests, cost), leaves) for _, expression in tests),
+        tests=tuple(_test_plan(expression, some, leaves) for expression, some in zip(tests, needed, strict=True)),
         conditions=arranged,
         anchored={leaf: tuple(numbers) for leaf, numbers in anchored.items()},
         always=tuple(always),
@@ -213,11 +219,15 @@ def _unions(cutter: Cutter, leaves: tuple[LeafPlan, ...]) -> tuple[Lists, Mask]:
     return Lists.of(of), is_union
 
 
-def _costs(conditions: list[Expression], cutter: Cutter, leaves: tuple[LeafPlan, ...]) -> list[float]:
-    """What anchoring on a leaf costs: how many rules share it (what many ask for is common), more where finding it is dearer (a short literal is found in more values), inf where it cannot."""
+def _costs(conditions: list[Expression], tests: list[Expression], leaves: tuple[LeafPlan, ...]) -> list[float]:
+    """What anchoring on a leaf costs: how many rules share it (what many ask for is common), more where finding it is dearer, inf where it cannot.
+
+    A short literal is found in more values than a long one.
+    """
     shared: Counter[int] = Counter()
+    held = [numbers_in(expression, Check) for expression in tests]
     for condition in conditions:
-        shared.update(_leaves_of(condition, cutter))
+        shared.update(set().union(*(held[test] for test in numbers_in(condition, Test))))
     costs: list[float] = []
     for at, plan in enumerate(leaves):
         if not plan.indexed:
@@ -228,20 +238,6 @@ def _costs(conditions: list[Expression], cutter: Cutter, leaves: tuple[LeafPlan,
             literal = plan.matcher.literal if isinstance(plan.matcher, TextMatcher) and plan.matcher.exact is None else None
             costs.append(shared[at] + (0 if literal is None else 300 + 6_300 // len(literal) ** 2))
     return costs
-
-
-def _leaves_of(expression: object, cutter: Cutter) -> set[int]:
-    found: set[int] = set()
-    stack = [expression]
-    while stack:
-        item = stack.pop()
-        if (leaf := getattr(item, "leaf", None)) is not None:
-            found.add(leaf)
-        elif (index := getattr(item, "index", None)) is not None:
-            stack.append(cutter.tests[index][1])
-        else:
-            stack += getattr(item, "args", ()) or [arg for arg in (getattr(item, "arg", None),) if arg is not None]
-    return found
 
 
 def _leaf_plan(leaf: Leaf) -> LeafPlan:
@@ -306,8 +302,24 @@ def in_class(rule: Rule) -> Node:
     return rule.condition if wanted is None else And((Leaf("class_uid", Number(wanted)), rule.condition))
 
 
-def _fields(condition: Node) -> list[str | None]:
-    return [*sorted(fields(condition)), *([None] if has_keywords(condition) else [])]
+def _read(condition: Node) -> tuple[list[str | None], list[Leaf]]:
+    """The fields a condition reads, by name, keywords (None) last, and its regular expressions."""
+    names: set[str | None] = set()
+    regexes: list[Leaf] = []
+    stack: list[Node] = [condition]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Leaf):
+            names.add(node.field)
+            if isinstance(node.predicate, Regex):
+                regexes.append(node)
+            elif isinstance(node.predicate, SameAs):
+                names.add(node.predicate.field)
+        elif isinstance(node, Not):
+            stack.append(node.arg)
+        else:
+            stack += reversed(node.args)
+    return sorted(names, key=lambda name: (name is None, name or "")), regexes
 
 
 def _source(name: str | None, scope: Scope, mapping: Mapping) -> Source:
@@ -319,20 +331,12 @@ def _source(name: str | None, scope: Scope, mapping: Mapping) -> Source:
     return Source(column=found.column, inside=() if found.subpath is None else split_path(found.subpath))
 
 
-def _check_regexes(condition: Node) -> None:
-    match condition:
-        case Leaf(name, Regex(pattern)):
-            try:
-                pl.Series([""]).str.contains(pattern)
-            except pl.exceptions.ComputeError as error:
-                raise UnsupportedFeature(f"regular expression {pattern!r} of {name or 'keyword'} is not Rust syntax: {error}") from error
-        case Not(arg):
-            _check_regexes(arg)
-        case And(args) | Or(args):
-            for arg in args:
-                _check_regexes(arg)
-        case _:
-            pass
+def _check_regex(leaf: Leaf) -> None:
+    assert isinstance(leaf.predicate, Regex)
+    try:
+        pl.Series([""]).str.contains(leaf.predicate.pattern)
+    except pl.exceptions.ComputeError as error:
+        raise UnsupportedFeature(f"regular expression {leaf.predicate.pattern!r} of {leaf.field or 'keyword'} is not Rust syntax: {error}") from error
 
 
 def _named(error: RuleError, rule: Rule) -> RuleError:
