@@ -53,8 +53,8 @@ class Negate:
 
 
 Expression: TypeAlias = Check | Test | Pair | All | Any | Negate
-Tests: TypeAlias = Sequence[tuple[int, Expression]]
-"""Field and expression over `Check`s of each test, by its number."""
+Needed: TypeAlias = Sequence[tuple[int, ...] | None]
+"""By number of a test, leaves of which one must hold where it does; None where there are none."""
 
 
 @dataclass
@@ -131,57 +131,73 @@ def _group(shape: type[All] | type[Any], members: list[Expression]) -> Expressio
     return next(iter(flat)) if len(flat) == 1 else shape(tuple(flat))
 
 
-def necessary(expression: Expression, tests: Tests, cost: Callable[[int], float]) -> tuple[int, ...] | None:
-    """Leaves of which at least one must hold wherever the expression holds: the set of least total ``cost``; None where there is none."""
-    match expression:
-        case Check(leaf):
-            return (leaf,) if cost(leaf) != float("inf") else None
-        case Test(_, index):
-            return necessary(tests[index][1], tests, cost)
-        case Any(args):
-            union: dict[int, None] = {}
-            for arg in args:
-                some = necessary(arg, tests, cost)
-                if some is None:
-                    return None
-                union |= dict.fromkeys(some)
-            return tuple(union)
-        case All(args):
-            choices = [some for arg in args if (some := necessary(arg, tests, cost)) is not None]
-            return min(choices, key=lambda some: sum(map(cost, some)), default=None)
-        case _:
-            return None
+def necessary(expression: Expression, needed: Needed, cost: Callable[[int], float]) -> tuple[int, ...] | None:
+    """Leaves of which at least one must hold wherever the expression holds: the set of least total ``cost``; None where there is none.
+
+    ``needed``: the same of each test.
+    """
+    if isinstance(expression, Check):
+        return (expression.leaf,) if cost(expression.leaf) != float("inf") else None
+    if isinstance(expression, Test):
+        return needed[expression.index]
+    if isinstance(expression, Any):
+        union: dict[int, None] = {}
+        for arg in expression.args:
+            some = necessary(arg, needed, cost)
+            if some is None:
+                return None
+            union |= dict.fromkeys(some)
+        return tuple(union)
+    if isinstance(expression, All):
+        choices = [some for arg in expression.args if (some := necessary(arg, needed, cost)) is not None]
+        return min(choices, key=lambda some: sum(map(cost, some)), default=None) if len(choices) != 1 else choices[0]
+    return None
 
 
-def arrange(expression: Expression, tests: Tests, cost: Callable[[int], float], effort: Callable[[int], int]) -> Expression:
-    """The same expression with the arguments of every `All` and `Any` in a good order: in `All` the cheapest anchor first, then by effort."""
-    match expression:
-        case All(args) | Any(args):
-            ordered = sorted((arrange(arg, tests, cost, effort) for arg in args), key=lambda arg: _effort(arg, tests, effort))
-            if isinstance(expression, Any):
-                return Any(tuple(ordered))
-            anchors = [(sum(map(cost, some)), at) for at, arg in enumerate(ordered) if (some := necessary(arg, tests, cost)) is not None]
-            if anchors:
-                ordered.insert(0, ordered.pop(min(anchors)[1]))
-            return All(tuple(ordered))
-        case Negate(arg):
-            return Negate(arrange(arg, tests, cost, effort))
-        case _:
-            return expression
+def arrange(expression: Expression, needed: Needed, cost: Callable[[int], float], efforts: Sequence[int]) -> Expression:
+    """The same expression with the arguments of every `All` and `Any` in a good order: in `All` the cheapest anchor first, then by effort.
+
+    ``efforts``: `effort` of each test.
+    """
+    if isinstance(expression, Negate):
+        return Negate(arrange(expression.arg, needed, cost, efforts))
+    if not isinstance(expression, (All, Any)):
+        return expression
+    ordered = sorted((arrange(arg, needed, cost, efforts) for arg in expression.args), key=lambda arg: effort(arg, efforts, int))
+    if isinstance(expression, Any):
+        return Any(tuple(ordered))
+    anchors = [(sum(map(cost, some)), at) for at, arg in enumerate(ordered) if (some := necessary(arg, needed, cost)) is not None]
+    if anchors:
+        ordered.insert(0, ordered.pop(min(anchors)[1]))
+    return All(tuple(ordered))
 
 
-def _effort(expression: Expression, tests: Tests, effort: Callable[[int], int]) -> int:
-    match expression:
-        case Check(leaf):
-            return effort(leaf)
-        case Test(_, index):
-            return _effort(tests[index][1], tests, effort)
-        case All(args) | Any(args):
-            return max(_effort(arg, tests, effort) for arg in args) + 1
-        case Negate(arg):
-            return _effort(arg, tests, effort)
-        case _:
-            return 50
+def effort(expression: Expression, efforts: Sequence[int], of_leaf: Callable[[int], int]) -> int:
+    """How dear an expression is to decide, roughly. ``efforts``: the same of each test."""
+    if isinstance(expression, Check):
+        return of_leaf(expression.leaf)
+    if isinstance(expression, Test):
+        return efforts[expression.index]
+    if isinstance(expression, (All, Any)):
+        return max(effort(arg, efforts, of_leaf) for arg in expression.args) + 1
+    if isinstance(expression, Negate):
+        return effort(expression.arg, efforts, of_leaf)
+    return 50
+
+
+def numbers_in(expression: Expression, kind: type[Check] | type[Test]) -> set[int]:
+    """The numbers of all leaves, or of all tests, that stand in an expression."""
+    found: set[int] = set()
+    stack = [expression]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, kind):
+            found.add(item.leaf if isinstance(item, Check) else item.index)
+        elif isinstance(item, (All, Any)):
+            stack += item.args
+        elif isinstance(item, Negate):
+            stack.append(item.arg)
+    return found
 
 
 def leaf_effort(leaf: Leaf) -> int:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
+from typing import Any
+
 import numpy as np
 import polars as pl
 
 from engine.detect import expressions
 from engine.detect.batch import BatchField
-from engine.detect.cells import Rows
+from engine.detect.cells import Codes, Rows
 from engine.detect.expressions import Expression, Negate, Pair, Test
+from engine.detect.groups import Groups, group, rows_by
+from engine.detect.layout import NONE, Numbers, parts, pieces
 from engine.detect.needles import Mask
 from engine.detect.plan import Plan
 from engine.detect.values import Kind, number
 from engine.errors import EngineError
 from engine.sigma.tree import SameAs
+
+_MANY_RULES = 100
+"""Rows are grouped by fields that so many rules ask about, of those that may match."""
 
 
 def detect(events: pl.DataFrame, plan: Plan) -> pl.DataFrame:
@@ -25,22 +33,23 @@ def detect(events: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     if not events.height or not plan.rules:
         return _hits([], [])
     batch = _Batch(events, plan)
-    rows: list[Rows] = []
-    rules: list[int] = []
-    for rule in batch.touched():
-        found = batch.solve(plan.conditions[rule])
-        if len(found):
-            rows.append(found)
-            rules.append(rule)
-    return _hits(rows, rules)
+    found = list(batch.hits())
+    return _hits([rows for _, rows in found], [rules for rules, _ in found])
 
 
-def _hits(rows: list[Rows], rules: list[int]) -> pl.DataFrame:
-    lengths = [len(found) for found in rows]
+def _hits(rows: list[Rows], rules: list[Numbers]) -> pl.DataFrame:
     row = np.concatenate(rows) if rows else np.empty(0, dtype=np.uint32)
-    rule = np.repeat(np.array(rules, dtype=np.uint32), lengths)
-    order = np.sort(row.astype(np.uint64) << np.uint64(32) | rule)
+    rule = np.concatenate(rules) if rules else np.empty(0, dtype=np.int32)
+    order = np.sort(row.astype(np.uint64) << np.uint64(32) | rule.astype(np.uint64))
     return pl.DataFrame({"row": (order >> np.uint64(32)).astype(np.uint32), "rule": order.astype(np.uint32)})
+
+
+def _without(at: np.ndarray[Any, np.dtype[np.int64]], rules: Numbers, rows: Rows) -> tuple[Numbers, Rows]:
+    if not len(at):
+        return rules, rows
+    kept: Mask = np.ones(len(rules), dtype=bool)
+    kept[at] = False
+    return rules[kept], rows[kept]
 
 
 class _Batch:
@@ -55,7 +64,7 @@ class _Batch:
     def field(self, number_: int) -> BatchField:
         found = self._fields.get(number_)
         if found is None:
-            found = self._fields[number_] = BatchField(self._plan, self._plan.fields[number_], self._events)
+            found = self._fields[number_] = BatchField(self._plan, number_, self._events)
         return found
 
     def touched(self) -> list[int]:
@@ -74,27 +83,98 @@ class _Batch:
             case Test(field, index):
                 return self.field(field).find(index)
             case expressions.All(args) if args:
-                return self._narrow(self.solve(args[0]), args[1:])
+                rows = self.solve(args[0])
+                return rows[self._decide_in_turn(args[1:], rows, until=False)]
             case expressions.Any(args) if args:
                 return np.unique(np.concatenate([self.solve(arg) for arg in args]))
             case _:
                 return self._all[self.holds(expression, self._all)]
 
-    def _narrow(self, rows: Rows, args: tuple[Expression, ...]) -> Rows:
-        """Those of ``rows`` where every argument holds; what is not one look into a table comes later, what needs values parsed last."""
-        later: list[Expression] = []
-        for arg in args:
-            if not len(rows):
-                return rows
-            if isinstance(arg, Test) and (field := self.field(arg.field)).is_eager:
-                rows = rows[field.check(arg.index, rows)]
+    def hits(self) -> Iterator[tuple[Numbers, Rows]]:
+        """(rule, row) side by side of all hits, in pieces."""
+        layout = self._plan.layout
+        touched = np.array(self.touched(), dtype=np.int32)
+        groups = self._group(touched)
+        alone: list[int] = []
+        by_field = layout.starts[touched]
+        for number_ in np.unique(by_field).tolist():
+            rules = touched[by_field == number_]
+            if number_ == NONE or not (field := self.field(number_)).is_eager:
+                alone += rules.tolist()
+            elif groups is not None and number_ in groups.codes:
+                yield from self._by_group(rules, field, groups.codes[number_], groups)
             else:
-                later.append(arg)
-        for arg in sorted(later, key=self._is_dear) if len(later) > 1 else later:
-            if not len(rows):
-                break
-            rows = rows[self.holds(arg, rows)]
-        return rows
+                for at, rows in field.find_each(layout.first[rules], field.lists):
+                    yield self._narrow(rules[at], rows)
+        yield from self._one_by_one(alone)
+
+    def _group(self, touched: Numbers) -> Groups | None:
+        layout = self._plan.layout
+        asked = {number_: int((tests[touched] != NONE).sum()) for number_, tests in layout.further.items()}
+        for number_, count in zip(*np.unique(layout.starts[touched], return_counts=True), strict=True):
+            asked[int(number_)] = asked.get(int(number_), 0) + int(count)
+        common = [self.field(number_) for number_, count in asked.items() if number_ != NONE and count >= _MANY_RULES]
+        return group({field.number: (field.codes, field.size) for field in common if field.is_eager})
+
+    def _by_group(self, rules: Numbers, field: BatchField, codes: Codes, groups: Groups) -> Iterator[tuple[Numbers, Rows]]:
+        """Hits of rules that start from a field rows are grouped by: what groups decide first."""
+        for at, some in field.find_each(self._plan.layout.first[rules], rows_by(codes, field.size)):
+            left, in_group = rules[at], some
+            for number_, of_group in groups.codes.items():
+                left, in_group = self._look_up(number_, left, in_group, of_group)
+            for held, rows in pieces(groups.starts, groups.rows, in_group):
+                yield self._narrow(left[held], rows, groups.codes)
+
+    def _one_by_one(self, rules: list[int]) -> Iterator[tuple[Numbers, Rows]]:
+        """Hits of rules whose first part is no look into a table."""
+        for rule in rules:
+            rows = self.solve(parts(self._plan.conditions[rule])[0])
+            if len(rows):
+                yield self._narrow(np.full(len(rows), rule, dtype=np.int32), rows)
+
+    def _look_up(self, number_: int, rules: Numbers, rows: Rows, codes: Codes) -> tuple[Numbers, Rows]:
+        """Those pairs where the test that the rule has of this field, if any, holds. ``codes``: of the field, by row."""
+        further = self._plan.layout.further.get(number_)
+        if further is None:
+            return rules, rows
+        tests = further[rules]
+        asked = np.flatnonzero(tests != NONE)
+        if not len(asked):
+            return rules, rows
+        return _without(asked[~self.field(number_).check_each(tests[asked], codes[rows[asked]])], rules, rows)
+
+    def _narrow(self, rules: Numbers, rows: Rows, decided: Container[int] = ()) -> tuple[Numbers, Rows]:
+        """Those pairs of rule and row where the other parts of the rule's condition hold too. ``decided``: fields that are looked up already."""
+        further = self._plan.layout.further
+        left = [number_ for number_ in further if number_ not in decided]
+        dear: list[int] = []
+        for number_ in sorted(left, key=lambda number_: self._fields[number_].size if number_ in self._fields else len(self._all) + 1):
+            if not (further[number_][rules] != NONE).any():
+                continue
+            if self.field(number_).is_eager:
+                rules, rows = self._look_up(number_, rules, rows, self.field(number_).codes)
+            else:
+                dear.append(number_)
+        for number_ in dear:
+            tests = further[number_][rules]
+            asked = np.flatnonzero(tests != NONE)
+            if len(asked):
+                rules, rows = _without(asked[~self.field(number_).drop_hopeless(tests[asked], rows[asked])], rules, rows)
+        return self._walk(rules, rows, dear)
+
+    def _walk(self, rules: Numbers, rows: Rows, dear: list[int]) -> tuple[Numbers, Rows]:
+        """The same rule by rule, for parts that are not looked up in a table."""
+        layout = self._plan.layout
+        kept: Mask = np.ones(len(rules), dtype=bool)
+        order = np.argsort(rules, kind="stable")
+        distinct, starts = np.unique(rules[order], return_index=True)
+        for rule, start, stop in zip(distinct.tolist(), starts.tolist(), [*starts[1:].tolist(), len(order)], strict=False):
+            at = order[start:stop]
+            tests = [Test(number_, test) for number_ in dear if (test := int(layout.further[number_][rule])) != NONE]
+            args = [*tests, *layout.rest.get(rule, ())]
+            if args:
+                kept[at] = self._decide_in_turn(tuple(args), rows[at], until=False)
+        return rules[kept], rows[kept]
 
     def _is_dear(self, expression: Expression) -> bool:
         if isinstance(expression, Test):

@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol
 
+import numpy as np
 import polars as pl
 
 from engine.detect.values import Kind, moment, number
-from engine.sigma.folding import fold
+from engine.sigma.folding import fold, fold_series
 from engine.sigma.tree import Before, Boolean, Cidr, Compare, Comparison, Leaf, Number, Regex, Text, TimePart, TimeUnit, Wildcard
 
 _COMPARE: dict[Comparison, Callable[[Any, Any], bool]] = {
@@ -36,13 +38,41 @@ _UNITS: dict[TimeUnit, Callable[[datetime], int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Elements:
-    """Elements of several cells side by side: kind, text, folded text."""
+    """Elements of several cells side by side: kind, text, folded text. Of a Series, lists are made only when elements are looked at one by one."""
 
-    kinds: Sequence[int]
-    texts: Sequence[str]
-    folded: Sequence[str]
+    def __init__(self, kinds: np.ndarray[Any, np.dtype[np.uint8]], texts: pl.Series | list[str]) -> None:
+        self._kinds = kinds
+        self._given = texts
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    @cached_property
+    def kinds(self) -> list[int]:
+        kinds: list[int] = self._kinds.tolist()
+        return kinds
+
+    @cached_property
+    def texts(self) -> list[str]:
+        return self._given if isinstance(self._given, list) else self._given.to_list()
+
+    @cached_property
+    def folded(self) -> list[str]:
+        return [fold(text) for text in self._given] if isinstance(self._given, list) else self.folded_series.to_list()
+
+    @cached_property
+    def series(self) -> pl.Series:
+        return pl.Series(self._given, dtype=pl.String) if isinstance(self._given, list) else self._given
+
+    @cached_property
+    def folded_series(self) -> pl.Series:
+        return fold_series(self.series) if isinstance(self._given, pl.Series) else pl.Series(self.folded, dtype=pl.String)
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether looking at them one by one costs nothing more."""
+        return isinstance(self._given, list)
 
 
 class Matcher(Protocol):
@@ -217,8 +247,9 @@ class RegexMatcher:
     pattern: str
 
     def pick(self, elements: Elements, among: Sequence[int]) -> list[int]:
-        texts = pl.Series([elements.texts[at] for at in among], dtype=pl.String)
-        return [among[at] for at in texts.str.contains(self.pattern).arg_true()]
+        whole = len(among) == len(elements)
+        texts = elements.series if whole else elements.series.gather(list(among))
+        return [among[at] for at in texts.str.contains(self.pattern).arg_true().to_list()]
 
 
 def matcher(leaf: Leaf) -> Matcher | None:

@@ -12,7 +12,7 @@ from engine.errors import RuleError
 from engine.schema import COLUMNS, Mapping
 from engine.sigma.fields import Scope, applies, resolve
 from engine.sigma.ruleset import RuleSet
-from engine.sigma.tree import Correlation, Rule, fields
+from engine.sigma.tree import Correlation, LogSource, Rule, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,13 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
     position = {rule.uid: index for index, rule in enumerate(ruleset.rules)}
     uids = {(rule.title, rule.path): rule.uid for rule in reversed(ruleset.rules)}
     asked = read_fields(ruleset, mappings)
-    logsources = {rule.logsource for rule in ruleset.rules}
+    of: dict[LogSource, list[int]] = {}
+    for index, rule in enumerate(ruleset.rules):
+        of.setdefault(rule.logsource, []).append(index)
     for name, mapping in mappings.items():
-        runs = {logsource for logsource in logsources if applies(logsource, mapping) is not None}
-        usable, errors = _groupable((rule for rule in ruleset.rules if rule.logsource in runs), mapping)
+        scopes = {logsource: applies(logsource, mapping) for logsource in of}
+        runs = sorted(index for logsource, indices in of.items() if scopes[logsource] is not None for index in indices)
+        usable, errors = _groupable((ruleset.rules[index] for index in runs), mapping)
         plans[name], compile_errors = compile_plan(usable, mapping)
         for error in (*errors, *compile_errors):
             uid = uids[error.rule or "", error.path]
@@ -75,8 +78,8 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
             against.append((uid, f"{error.path or 'given'}: rule {error.rule!r} is not run on {name}: {error.message}"))
         numbers[name] = tuple(position[rule.uid] for rule in plans[name].rules)
         groups[name] = _group_paths(plans[name].rules, mapping) | asked.paths.get(name, {})
-        known = frozenset(mapping.fields)
-        reads[name] = {rule.uid: _reads(rule, mapping, known) for rule in plans[name].rules}
+        unvouched = _Unvouched(mapping)
+        reads[name] = {rule.uid: unvouched.of(rule) if scopes[rule.logsource] is Scope.NATIVE else {} for rule in plans[name].rules}
     running = {rule.uid for plan in plans.values() for rule in plan.rules}
     partly = tuple(sentence for uid, sentence in against if uid in running)
     refused = {uid: why for uid, why in refused.items() if uid not in running}
@@ -87,11 +90,23 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
     return Program(ruleset, plans, numbers, refused, (*partly, *asked.partly), reads, groups, columns, correlations)
 
 
-def _reads(rule: Rule, mapping: Mapping, known: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    if applies(rule.logsource, mapping) is not Scope.NATIVE:
-        return {}
-    found = {name: resolve(name, Scope.NATIVE, mapping).paths for name in sorted(fields(rule.condition))}
-    return {name: paths for name, paths in found.items() if paths and not known.issuperset(paths)}
+class _Unvouched:
+    """The native fields rules read that the mapping of a source does not know, each name looked up once."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self._known = frozenset(mapping.fields)
+        self._paths: dict[str, tuple[str, ...]] = {}
+
+    def of(self, rule: Rule) -> dict[str, tuple[str, ...]]:
+        found = {name: self._look_up(name) for name in sorted(fields(rule.condition))}
+        return {name: paths for name, paths in found.items() if paths}
+
+    def _look_up(self, name: str) -> tuple[str, ...]:
+        if name not in self._paths:
+            paths = resolve(name, Scope.NATIVE, self._mapping).paths
+            self._paths[name] = () if self._known.issuperset(paths) else paths
+        return self._paths[name]
 
 
 def _groupable(rules: Iterable[Rule], mapping: Mapping) -> tuple[list[Rule], list[RuleError]]:

@@ -13,6 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.detect import batch as batch_module
+from engine.detect import cells as cells_module
+from engine.detect import groups as groups_module
+from engine.detect import kernel as kernel_module
+from engine.detect import layout as layout_module
 from engine.detect import needles as needles_module
 from engine.detect import table as table_module
 from engine.detect.kernel import detect
@@ -182,6 +186,33 @@ def test_fields_of_many_values_equal_reference(conditions: list[Node], records: 
         patch.setattr(batch_module, "_MANY_VALUES", 1)
         patch.setattr(table_module, "_FEW", 0)
         patch.setattr(needles_module, "_FEW", 0)
+        check(conditions, records)
+
+
+@given(st.lists(trees, min_size=2, max_size=6), st.lists(events, min_size=4, max_size=12))
+@examples(400)
+def test_windows_of_needles_equal_reference(conditions: list[Node], records: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch_module, "_MANY_VALUES", 1)
+        patch.setattr(needles_module, "_FEW", 0)
+        patch.setattr(needles_module, "_SEVERAL", 0)
+        patch.setattr(needles_module, "_SAMPLE", 0)
+        patch.setattr(needles_module, "_WIDTH", 1)
+        needles_module._windows.cache_clear()
+        check(conditions, records)
+        needles_module._windows.cache_clear()
+
+
+@given(st.lists(trees, min_size=2, max_size=6), st.lists(events, min_size=4, max_size=12))
+@examples(400)
+def test_grouped_rows_and_small_pieces_equal_reference(conditions: list[Node], records: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_module, "_FEW", 0)
+        patch.setattr(kernel_module, "_MANY_RULES", 1)
+        patch.setattr(groups_module, "_FEWER", 0)
+        patch.setattr(batch_module, "_CELLS", 1)
+        patch.setattr(layout_module, "_PAIRS", 1)
+        patch.setattr(cells_module, "_SAMPLE", 2)
         check(conditions, records)
 
 
