@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from connectors import values
-from connectors.recognise import owners, parse, recognise_record, unknown_reason
+from connectors.recognise import owners, parse, recognise_record, telling, unknown_reason
 from connectors.shred import cells_of, look_up, shred_shapes
 from connectors.sources import functions
 from engine import jsontext
@@ -83,10 +83,14 @@ def understand(
     if not records.height:
         return Understood([], [])
     names = list(mappings)
-    guess = recognise_record(parse(records["raw_data"][0]), mappings)
+    first = parse(records["raw_data"][0])
+    guess = recognise_record(first, mappings)
     known = mappings.get(guess) if guess is not None else None
-    shredded = shred_shapes(records["raw_data"], _paths(known, wants[guess]) if known and guess else (), known.embedded if known else ())
-    owner = owners(records["raw_data"], shredded.shape, mappings)
+    wanted = _paths(known, wants[known.source]) if known else []
+    embedded = known.embedded if known else ()
+    # What tells sources apart is extracted together with what is wanted: most batches hold one source.
+    shredded = shred_shapes(records["raw_data"], [*wanted, *(telling(first, mappings) if known else ())], embedded)
+    owner = owners(records["raw_data"], shredded.shape, mappings, shredded.cells, embedded)
     found: list[tuple[Mapping, Normalized]] = []
     for index in np.unique(owner).tolist():
         if index < 0:
