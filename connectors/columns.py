@@ -26,20 +26,21 @@ def column(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str, failur
         return text if kind == "string" else times(text)
     at_once = usual_functions(source).get(rule.function or "") if cells.height > FEW else None
     if at_once is None:
-        return _one_by_one(name, rule, cells, source, failures)
-    made = at_once(*(cells[path] for path in rule.paths)).alias(name)
-    rest = made.is_null()
-    if not rest.any():
-        return made
-    failed: dict[str, pl.Series] = {}
-    made = made.scatter(rest.arg_true(), _one_by_one(name, rule, cells.filter(rest), source, failed))
-    for column_name, mask in failed.items():
-        failures[column_name] = pl.repeat(False, cells.height, eager=True).scatter(rest.arg_true(), mask)
+        made, failed = _one_by_one(name, rule, cells, source)
+    else:
+        made = at_once(*(cells[path] for path in rule.paths)).alias(name)
+        rest = made.is_null()
+        failed = pl.repeat(False, cells.height, eager=True)
+        if rest.any():
+            others, missed = _one_by_one(name, rule, cells.filter(rest), source)
+            made, failed = made.scatter(rest.arg_true(), others), failed.scatter(rest.arg_true(), missed)
+    if failed.any():
+        failures[name] = failed
     return made
 
 
-def _one_by_one(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str, failures: dict[str, pl.Series]) -> pl.Series:
-    """`column` record by record, each combination of cells once."""
+def _one_by_one(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str) -> tuple[pl.Series, pl.Series]:
+    """`column` record by record, each combination of cells once, and for which of them the function failed."""
     kind = COLUMNS[name].kind
     convert = values.CONVERSIONS[kind]
     function = functions(source)[rule.function] if rule.function else None
@@ -69,6 +70,5 @@ def _one_by_one(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str, f
         if key not in memo:
             memo[key] = work(key)
     made = pl.Series(name, [memo[key] for key in keys], pl.Int64 if kind == "time" else COLUMNS[name].dtype, strict=False)
-    if failed:
-        failures[name] = pl.Series([key in failed for key in keys])
-    return made.cast(COLUMNS[name].dtype) if kind == "time" else made
+    missed = pl.Series([key in failed for key in keys], dtype=pl.Boolean) if failed else pl.repeat(False, len(keys), eager=True)
+    return made.cast(COLUMNS[name].dtype) if kind == "time" else made, missed

@@ -8,11 +8,13 @@ import random
 import polars as pl
 import pytest
 
+from connectors import columns as kernel
 from connectors.cells import FEW, plain, unquoted
 from connectors.columns import column
 from connectors.sources import SOURCES, functions, load_mappings, usual_functions
 from connectors.values import text
 from engine import jsontext
+from engine.schema import ColumnRule
 
 TEXTS = [
     "a",
@@ -89,6 +91,19 @@ def test_usual_records_need_no_second_look(source: str) -> None:
         found = function(*columns.values())
         plainly = functions(source)[name](*(None if cells[0] is None else jsontext.loads(cells[0]) for cells in columns.values()))
         assert found.to_list() == [plainly] * 3
+
+
+def test_a_function_that_fails_is_marked_in_rows_left_by_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strict(value: str) -> str:
+        raise ValueError(value)
+
+    monkeypatch.setattr(kernel, "functions", lambda _: {"f": strict})
+    monkeypatch.setattr(kernel, "usual_functions", lambda _: {"f": unquoted})
+    cells = pl.DataFrame({"a": ['"x"'] * FEW + [None, r'"\""']})
+    failures: dict[str, pl.Series] = {}
+    made = column("api.operation", ColumnRule(paths=("a",), function="f", every=True), cells, "any", failures)
+    assert made.to_list() == ["x"] * FEW + [None, None]
+    assert failures["api.operation"].to_list() == [False] * FEW + [True, True]
 
 
 def test_unquoted_gives_texts_without_escapes_only() -> None:
