@@ -63,6 +63,32 @@ class Vacuumed:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """What one table holds, and which batch was committed to it last (0: none yet). ``on_disk`` counts files that left the log too."""
+
+    table: str
+    files: int
+    bytes: int
+    on_disk: int
+    rows: int
+    first_day: date | None
+    last_day: date | None
+    last_batch: int
+    sources: tuple[str, ...]
+
+
+def status(lake: Lake) -> list[TableStatus]:
+    """What is there, from the logs and the directory alone."""
+    found: list[TableStatus] = []
+    for name in TABLES:
+        held = lake.extent(name)
+        batch, _ = lake.batch_of(name)
+        disk = on_disk(lake, name)
+        found.append(TableStatus(name, held.files, held.bytes, disk, held.rows, held.first_day, held.last_day, batch, held.sources))
+    return found
+
+
 def compact(lake: Lake) -> list[Compacted]:
     """Merge the small files of every partition and order their rows. Each partition is one commit, so it can be interrupted at any time."""
     return [_compact_table(lake, table) for table in TABLES.values()]
