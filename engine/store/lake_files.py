@@ -76,7 +76,7 @@ def _way_out(error: Exception) -> str:
         return "The disk is full: make room and run again; nothing of this was committed."
     if "permission" in text or "os error 13" in text or "read-only" in text:
         return "Check who owns the directory; crosswind needs to write there."
-    return "Nothing of this was committed; `crosswind lake status --verify` says whether files are missing or damaged."
+    return "Nothing of this was committed; `crosswind lake verify` says whether files are missing or damaged."
 
 
 class _OwnerOnly:

@@ -78,7 +78,7 @@ class LakeWriter:
         with lake_errors(self._root, f"rewrite files of batch {self._batch}"):
             for part in list(self._parts):
                 path = self._root / self._table.name / part.path
-                if not pl.read_parquet(path, columns=names, glob=False).join(keys, on=names, how="semi").height:
+                if not pl.read_parquet(path, columns=names, glob=False, hive_partitioning=False).join(keys, on=names, how="semi").height:
                     continue
                 left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(keys, on=names, how="anti", maintain_order="left")
                 if left.height:
@@ -87,10 +87,10 @@ class LakeWriter:
                 remove(self._root, self._table, [part.path])
 
     def withdraw(self, rows: pl.DataFrame) -> None:
-        """Take rows of EARLIER batches out of the table in the same commit: columns x.day, x.uid and, for events, x.source."""
+        """Take rows of EARLIER batches out of the table in the same commit: columns x.source, x.day and x.uid."""
         self._check_open()
         if rows.height:
-            self._withdrawn.append(rows.select(*self._table.partition, "x.uid").unique())
+            self._withdrawn.append(rows.select("x.source", "x.day", "x.uid"))
 
     def commit(self, digest: str) -> bool:
         """Make everything visible in one step, signed with the batch number and the plan's digest. False: an earlier run had done so already.
@@ -215,23 +215,18 @@ class LakeWriter:
         if not self._withdrawn:
             return [], []
         gone = pl.concat(self._withdrawn).unique()
-        days = gone.select(self._table.partition).unique()
+        keys = [name for name in gone.columns if name in self._table.stored]
         rewritten: list[Part] = []
         removes: list[Any] = []
+        days = gone.select(self._table.partition).unique()
         for part in live_parts(table, self._table).join(days, on=self._table.partition, how="semi").iter_rows(named=True):
             path = self._root / self._table.name / part["path"]
-            keys = gone.filter(pl.all_horizontal(pl.col(name) == part[name] for name in self._table.partition))["x.uid"].implode()
-            if not pl.read_parquet(path, columns=["x.uid"], glob=False).filter(pl.col("x.uid").is_in(keys)).height:
+            lost = gone.filter(pl.all_horizontal(pl.col(name) == part[name] for name in self._table.partition)).select(keys)
+            if not pl.read_parquet(path, columns=keys, glob=False, hive_partitioning=False).join(lost, on=keys, how="semi").height:
                 continue
-            left = pl.read_parquet(path, glob=False, hive_partitioning=False)
-            left = left.filter(~pl.col("x.uid").is_in(keys))
-            left = left.with_columns(
-                pl.lit(None, dtype=dtype).alias(name)
-                for name, dtype in self._table.columns.items()
-                if name in self._table.stored and name not in left.columns
-            )
-            partition = tuple(str(part[name]) for name in self._table.partition)
+            left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(lost, on=keys, how="anti", maintain_order="left")
+            missing = [pl.lit(None, dtype=self._table.columns[name]).alias(name) for name in self._table.stored if name not in left.columns]
             if left.height:
-                rewritten.append(self._new_file(left, partition))
+                rewritten.append(self._new_file(left.with_columns(missing), tuple(str(part[name]) for name in self._table.partition)))
             removes.append(remove_action(self._table, part))
         return rewritten, removes

@@ -205,6 +205,16 @@ def test_rows_of_earlier_batches_are_withdrawn_with_the_commit(lake: Lake) -> No
     assert rows.filter(pl.col("x.uid") == "aws.cloudtrail-0-3").rows() == [("aws.cloudtrail-0-3", "{}", 2)]
 
 
+def test_hits_of_withdrawn_events_go_and_those_of_other_sources_stay(lake: Lake) -> None:
+    hits = pl.concat([events(2), events(2).with_columns(pl.lit("gcp.audit").alias("x.source"))])
+    put(lake, 1, hits, table="hits")
+    with lake.writer("hits", 2) as writer:
+        writer.withdraw(pl.DataFrame({"x.source": ["gcp.audit"], "x.day": [DAY.date()], "x.uid": ["aws.cloudtrail-0-1"]}))
+        writer.commit("d")
+    left = lake.scan("hits").select("x.source", "x.uid").collect().sort("x.source", "x.uid").rows()
+    assert left == [("aws.cloudtrail", "aws.cloudtrail-0-0"), ("aws.cloudtrail", "aws.cloudtrail-0-1"), ("gcp.audit", "aws.cloudtrail-0-0")]
+
+
 def test_what_is_known_is_numbers_that_never_change(lake: Lake) -> None:
     put(lake, 1, events(3))
     put(lake, 2, events(2, start=3))
