@@ -15,6 +15,7 @@ from engine.cli.app import run
 from engine.model import Level
 from engine.pipeline import ScanResult, Settings, scan
 from tests import examples as examples  # registers the profile "long" before it is asked for
+from tests.elasticsearch_node import elasticsearch_node as elasticsearch_node
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_logs"

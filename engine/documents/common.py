@@ -46,20 +46,20 @@ def plain(value: Any) -> Any:
 
 def without_empty(document: Mapping[str, Any]) -> dict[str, Any]:
     """``document`` without the members that are None, {} or []; at every depth."""
-    cleaned = {name: _without_empty(value) for name, value in document.items()}
-    return {name: value for name, value in cleaned.items() if not _is_empty(value)}
+    cleaned = {}
+    for name, value in document.items():
+        kept = _without_empty(value) if isinstance(value, (dict, list)) else value
+        if kept is not None:
+            cleaned[name] = kept
+    return cleaned
 
 
-def _without_empty(value: Any) -> Any:
+def _without_empty(value: dict[str, Any] | list[Any]) -> dict[str, Any] | list[Any] | None:
+    """None where nothing is left of it."""
     if isinstance(value, dict):
-        return without_empty(value)
-    if isinstance(value, list):
-        return [item for item in map(_without_empty, value) if not _is_empty(item)]
-    return value
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, (dict, list)) and not value)
+        return without_empty(value) or None
+    items = (_without_empty(item) if isinstance(item, (dict, list)) else item for item in value)
+    return [item for item in items if item is not None] or None
 
 
 def is_active(alert: Alert) -> bool:

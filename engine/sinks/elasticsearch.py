@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from engine.documents.delivered import Layout
 from engine.errors import ConfigError, TransientSinkError
-from engine.sinks.base import Delivery, Outcome, SinkSettings
+from engine.sinks.base import Delivery, Outcome, SinkSettings, told
 from engine.sinks.elastic import setup
 from engine.sinks.elastic.bulk import Bulk
 from engine.sinks.elastic.client import Connection, as_sink_error, connect
 from engine.sinks.elastic.kibana import Kibana
-from engine.sinks.elastic.operations import work_of
+from engine.sinks.elastic.operations import Work, work_of
 from engine.sinks.elastic.templates import stream
 from engine.sinks.options import Options
 from engine.sinks.retrying import Backoff, Breaker, Clock
@@ -67,7 +67,7 @@ class ElasticsearchSink:
 
         if not self.breaker.allows():
             return Outcome(stopped=TransientSinkError(f"sink {self.name}: not asked again for now: it failed several times in a row"))
-        works = [work_of(delivery, self.namespace) for delivery in deliveries]
+        works, unwritable = self._works(deliveries)
         bulk = Bulk(self.client, self.name, self.namespace, self.max_bytes, self.max_items, self.backoff, self.breaker)
         try:
             if self._rolled_over():
@@ -75,8 +75,21 @@ class ElasticsearchSink:
                     bulk.skip_known(works[start : start + self.max_items])
         except (ApiError, TransportError, OSError) as error:
             self.breaker.failure()
-            return Outcome(stopped=as_sink_error(self.name, error))
-        return bulk.send(works, Clock(now))
+            return Outcome(dead=unwritable, stopped=as_sink_error(self.name, error))
+        outcome = bulk.send(works, Clock(now))
+        outcome.dead += unwritable
+        return outcome
+
+    def _works(self, deliveries: Sequence[Delivery]) -> tuple[list[Work], list[tuple[int, str]]]:
+        """What is to be done for each delivery, and those whose document is no JSON."""
+        works: list[Work] = []
+        unwritable: list[tuple[int, str]] = []
+        for delivery in deliveries:
+            try:
+                works.append(work_of(delivery, self.namespace))
+            except (TypeError, ValueError) as error:
+                unwritable.append((delivery.id, told(f"the document is no JSON: {error}")))
+        return works, unwritable
 
     def close(self) -> None:
         if "client" in self.__dict__:

@@ -14,7 +14,7 @@ import orjson
 from engine.documents.delivered import Layout
 from engine.documents.output import json_line
 from engine.errors import SinkError, TransientSinkError
-from engine.sinks.base import Delivery, Outcome, SinkSettings
+from engine.sinks.base import Delivery, Outcome, SinkSettings, told
 from engine.sinks.options import Options
 
 _TAIL = 32 << 20
@@ -87,8 +87,17 @@ class FileSink:
     def _append(self, handle: int, deliveries: Sequence[Delivery], outcome: Outcome) -> None:
         if self._known is None:
             self._known = _states(_tail(self.path.with_name(f"{self.path.name}.1"))) | _states(_tail(self.path))
-        fresh = [each for each in deliveries if (each.uid, each.revision) not in self._known]
-        lines = [f"{json_line(dict(each.document))}\n".encode() for each in fresh]
+        lines: list[bytes] = []
+        good: list[Delivery] = []
+        for each in deliveries:
+            try:
+                line = f"{json_line(dict(each.document))}\n".encode()
+            except (TypeError, ValueError) as error:
+                outcome.dead.append((each.id, told(f"the document is no JSON: {error}")))
+                continue
+            good.append(each)
+            if (each.uid, each.revision) not in self._known:
+                lines.append(line)
         size = os.fstat(handle).st_size
         if size and size + sum(map(len, lines)) > self.max_bytes:
             self._rotate(handle)
@@ -99,8 +108,8 @@ class FileSink:
         except OSError:
             os.ftruncate(handle, size)
             raise
-        self._known.update((each.uid, each.revision) for each in fresh)
-        outcome.delivered.extend(each.id for each in deliveries)
+        self._known.update((each.uid, each.revision) for each in good)
+        outcome.delivered.extend(each.id for each in good)
 
     def _rotate(self, handle: int) -> None:
         """The open file moves on; ``handle`` stands for the new one afterwards."""

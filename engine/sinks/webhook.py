@@ -86,7 +86,11 @@ class WebhookSink:
         return self.style == "json" or delivery.first or delivery.change is not None
 
     def _deliver(self, delivery: Delivery, clock: Clock, outcome: Outcome) -> None:
-        body = self._body(delivery)
+        try:
+            body = self._body(delivery)
+        except (TypeError, ValueError) as error:
+            outcome.dead.append((delivery.id, told(f"the document is no JSON: {error}")))
+            return
         for attempt in range(1, self.backoff.attempts + 1):
             if not self.breaker.allows():
                 outcome.stopped = TransientSinkError(f"sink {self.name}: not asked again for now: it failed several times in a row")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _TOO_LARGE = 413
+_BUSY = 429
 _BULK = "/_bulk?filter_path=items.*.status,items.*.error,items.*._index,items.*._id"
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
@@ -96,6 +97,10 @@ class Bulk:
             elif failure.status == _TOO_LARGE:
                 self._split(part, waiting, outcome, failure.error)
                 return
+            elif failure.status == _BUSY and len(part) > 1:
+                self.backoff.wait(1, failure.pause)  # memory for a smaller one may be there
+                self._split(part, waiting, outcome, failure.error)
+                return
             elif not failure.error.transient:
                 outcome.stopped = failure.error
             else:
@@ -115,12 +120,12 @@ class Bulk:
         from elastic_transport import TransportError
         from elasticsearch import ApiError
 
-        ingested = timestamp(clock.now())
-        body = b"".join(operation.lines(ingested) for work in part for operation in work.left)
+        ingested = timestamp(clock.now()).encode()
+        body = b"".join(operation.at(ingested) for work in part for operation in work.left)
         try:
             answer = self.client.perform_request("POST", _BULK, headers=_HEADERS, body=body)
         except ApiError as error:
-            self._count(error.status_code not in TRANSIENT)
+            self._count(error.status_code not in TRANSIENT or (error.status_code == _BUSY and len(part) > 1))
             return [], Failure(as_sink_error(self.sink, error), error.status_code, retry_after(error.meta.headers.get("retry-after")))
         except (TransportError, OSError) as error:
             self._count(False)

@@ -22,17 +22,15 @@ STATE_FIELDS = ("crosswind.alert.revision", "crosswind.alert.level", "crosswind.
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One line pair of a bulk."""
+    """One line pair of a bulk. ``lines`` is all of it but the time of the attempt, which stands last in the document."""
 
-    action: bytes
-    document: Mapping[str, Any]
+    lines: bytes
     id: str
     in_stream: bool
 
-    def lines(self, ingested: str) -> bytes:
-        """Both lines, the document with the time of this attempt."""
-        event = {**self.document["event"], "ingested": ingested}
-        return self.action + b"\n" + orjson.dumps({**self.document, "event": event}) + b"\n"
+    def at(self, ingested: bytes) -> bytes:
+        """Both lines for an attempt at the time ``ingested``."""
+        return self.lines + ingested + b'"}}\n'
 
 
 @dataclass(slots=True)
@@ -58,17 +56,14 @@ class Meaning(Enum):
 
 def work_of(delivery: Delivery, namespace: str) -> Work:
     """A first delivery goes to the data stream under the uid of the alert; news of a known alert under uid and revision; every state to the index."""
-    named = _named(delivery, namespace)
-    latest = {name: value for name, value in named.items() if name != "data_stream"}
+    body = _body(delivery.document)
     action = {"index": {"_index": index(namespace), "_id": delivery.uid, "version": delivery.revision, "version_type": "external"}}
-    left = [Operation(orjson.dumps(action), latest, delivery.uid, False)]
+    left = [Operation(orjson.dumps(action) + b"\n" + body, delivery.uid, False)]
     if delivery.previous is None:
-        left.insert(0, _create(named, delivery.uid, namespace))
+        left.insert(0, _create(body, delivery.uid, namespace))
     elif news := _news(delivery, delivery.previous, namespace):
         left.insert(0, news)
-    work = Work(delivery, left)
-    work.size = sum(len(operation.lines("")) + 32 for operation in left)
-    return work
+    return Work(delivery, left, size=sum(len(operation.lines) + 32 for operation in left))
 
 
 def known_already(work: Work, identity: str, found: Mapping[str, Any], namespace: str) -> None:
@@ -98,22 +93,25 @@ def _news(delivery: Delivery, before: Sent, namespace: str) -> Operation | None:
     said = change(before, Sent(delivery.level, delivery.state))
     if said is None:
         return None
-    document = _named(delivery, namespace)
+    document = delivery.document
     asked = before.level > Level.INFORMATIONAL and before.state in (State.LIVE, State.OPEN)
     identity = f"{delivery.uid}-{delivery.revision}"
-    event = dict(document["event"], id=identity)
-    if asked:
-        event["kind"] = "event"
-    own = dict(document["crosswind"]["alert"], change=said)
-    return _create({**document, "event": event, "crosswind": {**document["crosswind"], "alert": own}}, identity, namespace)
+    event = {**document["event"], "id": identity, **({"kind": "event"} if asked else {})}
+    own = {**document["crosswind"]["alert"], "change": said}
+    return _create(_body({**document, "event": event, "crosswind": {**document["crosswind"], "alert": own}}), identity, namespace)
 
 
-def _named(delivery: Delivery, namespace: str) -> dict[str, Any]:
-    return {**delivery.document, "data_stream": {"type": "logs", "dataset": DATASET, "namespace": namespace}}
+def _body(document: Mapping[str, Any]) -> bytes:
+    """``document`` as JSON up to the value of ``event.ingested``."""
+    rest = {name: value for name, value in document.items() if name not in ("event", "data_stream")}
+    return orjson.dumps({**rest, "event": {**document["event"], "ingested": ""}})[: -len(b'"}}')]
 
 
-def _create(document: Mapping[str, Any], identity: str, namespace: str) -> Operation:
-    return Operation(orjson.dumps({"create": {"_index": stream(namespace), "_id": identity}}), document, identity, True)
+def _create(body: bytes, identity: str, namespace: str) -> Operation:
+    """Into the data stream, with the fields that name it."""
+    action = {"create": {"_index": stream(namespace), "_id": identity}}
+    named = orjson.dumps({"data_stream": {"type": "logs", "dataset": DATASET, "namespace": namespace}})
+    return Operation(orjson.dumps(action) + b"\n" + named[:-1] + b"," + body[1:], identity, True)
 
 
 def meaning(answer: Mapping[str, Any]) -> tuple[Meaning, str]:
