@@ -21,5 +21,4 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("crosswind: interrupted before there was a result\n")
         code = 3
-    gc.freeze()  # what is left goes with the process: the interpreter need not look for rings in it
     sys.exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import ConfigError
@@ -77,6 +78,8 @@ class Options:
             if required:
                 raise self._wrong(name, "is missing")
             return default
+        if kind is str and isinstance(value, Path):
+            value = str(value)
         if not isinstance(value, kind):
             raise self._wrong(name, f"must be a {'text' if kind is str else 'number' if kind is int else 'true or false'}")
         return value
