@@ -51,7 +51,7 @@ class Source:
 class FieldPlan:
     """What all rules ask of one field, by value: folded text, number or folded literal → leaves. ``anchors``: leaves some rule is anchored on.
 
-    ``joint``: a pattern found wherever a regular expression of the field is, where there are several.
+    ``joint``: a pattern, maybe too large to be compiled, found wherever a regular expression of the field is, where there are several.
     """
 
     source: Source
@@ -285,15 +285,10 @@ def _field_plan(source: Source, at: int, cutter: Cutter, leaves: tuple[LeafPlan,
 
 
 def _joint(patterns: list[str]) -> str | None:
-    """One pattern for all, None where that is none or too large. A verbose pattern may end in a comment that would swallow what follows."""
+    """One pattern for all, None where there is none. A verbose pattern may end in a comment that would swallow what follows."""
     if len(patterns) < 2 or any(_VERBOSE.search(pattern) for pattern in patterns):
         return None
-    joint = "|".join(f"(?:{pattern})" for pattern in patterns)
-    try:
-        pl.Series([""]).str.contains(joint)
-    except pl.exceptions.ComputeError:
-        return None
-    return joint
+    return "|".join(f"(?:{pattern})" for pattern in patterns)
 
 
 def in_class(rule: Rule) -> Node:

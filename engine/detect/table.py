@@ -14,13 +14,16 @@ from engine.detect import expressions
 from engine.detect.expressions import Check, Expression, Negate
 from engine.detect.needles import Mask
 from engine.detect.plan import FieldPlan, Plan
-from engine.detect.predicates import Elements, RegexMatcher
+from engine.detect.predicates import Elements, Matcher, RegexMatcher
 from engine.detect.values import Decoded, Kind, decode, decode_leaves, number
 from engine.errors import EngineError
 from engine.sigma.tree import Exists, Null
 
 _FEW = 1_000
 """So few values are taken apart one by one: the fixed cost of vector operations would outweigh them."""
+
+_FEW_REGEXES = 2
+"""So many regular expressions are tried one by one before all of the field are looked for at once."""
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Kinds = np.ndarray[Any, np.dtype[np.uint8]]
@@ -42,6 +45,7 @@ class Table:
         self._candidates: dict[int, Sequence[int]] = {}
         self._masks: dict[int, Mask] = {}
         self._indexed = False
+        self._regexes = 0
 
     def _take_apart(self, values: pl.Series, is_text: bool, plain: Mask | None) -> tuple[Positions, Elements]:
         """(index of the value of every element, the elements)"""
@@ -186,17 +190,18 @@ class Table:
         if plan.matcher is None:
             raise EngineError(f"no test for {plan.leaf}")
         looked_up = self._indexed and plan.indexed
-        among = (
-            self._candidates.get(leaf, ())
-            if looked_up
-            else self._regex_hits
-            if isinstance(plan.matcher, RegexMatcher)
-            else range(len(self._elements))
-        )
+        among = self._candidates.get(leaf, ()) if looked_up else self._worth_trying(plan.matcher)
         mask: Mask = np.zeros(self._size, dtype=bool)
         if len(among):
             mask[self._owners[among if looked_up and plan.certain else plan.matcher.pick(self._elements, among)]] = True
         return mask
+
+    def _worth_trying(self, matcher: Matcher) -> Sequence[int]:
+        if isinstance(matcher, RegexMatcher):
+            self._regexes += 1
+            if self._regexes > _FEW_REGEXES:
+                return self._regex_hits
+        return range(len(self._elements))
 
     @cached_property
     def _regex_hits(self) -> Sequence[int]:
@@ -204,7 +209,10 @@ class Table:
         joint, elements = self._field.joint, self._elements
         if joint is None:
             return range(len(elements))
-        return elements.series.str.contains(joint).arg_true().to_list()
+        try:
+            return elements.series.str.contains(joint).arg_true().to_list()
+        except pl.exceptions.ComputeError:  # larger than the regex engine takes
+            return range(len(elements))
 
     def test(self, expression: Expression) -> Mask:
         """Which values satisfy an expression of `Check` leaves."""
