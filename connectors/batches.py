@@ -22,7 +22,7 @@ from engine.model import Reject, Skip
 STREAM_BYTES = 32 << 20
 """Objects are grouped into streams of about this many stored bytes."""
 
-BATCH_BYTES = 24 << 20
+BATCH_BYTES = 32 << 20
 """Records are worked on in batches of about this much text."""
 
 Place = tuple[int, int]

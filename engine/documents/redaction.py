@@ -54,6 +54,13 @@ _CREDENTIALS = re.compile(
     + r"|(?P<bearer>(?<![A-Za-z0-9])[Bb]earer\s{1,4})(?P<token>[A-Za-z0-9._~+/=-]{16,})"
     + f"|(?i:{_ASSIGNED})"
 )
+_MARKS = _words(
+    """
+    -----begin ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- aiza ya29. gocspx- xox xapp- absk bedrock-api-key- sk- hf_ npm_ pypi- dapi eyj
+    fwogzxivyxdz fqogzxivyxdz iqojb3jpz2lu bearer secret token key x-amz- authorization passw pwd sig
+    """
+)
+_RUN = re.compile(r"[A-Za-z0-9/+]{40}")
 _KEY_ID = re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])")
 _SECRET_KEYS = _words(
     """
@@ -106,13 +113,23 @@ def redact_text(text: str) -> str:
     """``text`` with every credential in it replaced; identifiers, AWS key ids among them, stay."""
     if len(text) < _SHORTEST:
         return text
-    return _remembered(text) if len(text) <= _SHORT else _CREDENTIALS.sub(_replace, text)
+    return _remembered(text) if len(text) <= _SHORT else _replaced(text)
 
 
 @lru_cache(maxsize=1 << 15)
 def _remembered(text: str) -> str:
     """Short values repeat from alert to alert: regions, services, names."""
-    return _CREDENTIALS.sub(_replace, text)
+    return _replaced(text)
+
+
+def _replaced(text: str) -> str:
+    return _CREDENTIALS.sub(_replace, text) if may_hold_credentials(text) else text
+
+
+def may_hold_credentials(text: str) -> bool:
+    """Whether ``text`` has what every credential has; to look for that takes a tenth of the time of looking for credentials."""
+    folded = text.lower() if text.isascii() else text.casefold()
+    return any(mark in folded for mark in _MARKS) or "://" in text or _RUN.search(text) is not None
 
 
 def _replace(match: re.Match[str]) -> str:

@@ -6,7 +6,10 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from engine.documents import redaction
 from engine.documents.redaction import CREDENTIAL, mask, redact_content, redact_evidence, redact_json, redact_text
 from tests.alert_samples import AI_EVIDENCE, CLOUD_EVIDENCE, SECRET
 
@@ -181,3 +184,20 @@ def test_an_error_message_keeps_what_it_says_and_not_what_it_quotes() -> None:
     assert redact_evidence(plain) == plain
     short = {"x.source": "ai.litellm", "status_detail": "Rate exceeded"}
     assert redact_evidence(short) == short
+
+
+@pytest.mark.parametrize("kind", redaction._TOKENS)
+@given(st.data())
+def test_what_every_credential_has_is_in_each(kind: str, data: st.DataObject) -> None:
+    pattern = redaction._TOKENS[kind].replace(redaction._START, "")
+    assert redaction.may_hold_credentials(data.draw(st.from_regex(pattern, alphabet=st.characters(codec="ascii"))))
+
+
+@given(st.from_regex("(?i)(?:" + redaction._NAMES.replace("(?<!:)", "") + ")=abcdef", fullmatch=True))
+def test_what_every_assignment_has_is_in_each(text: str) -> None:
+    assert redaction.may_hold_credentials(text)
+
+
+@given(st.text(alphabet="sſkKiIeEcrtpawod=: xX-_3D", max_size=40))
+def test_texts_without_a_mark_hold_no_credential(text: str) -> None:
+    assert redaction.may_hold_credentials(text) or redaction._CREDENTIALS.search(text) is None
