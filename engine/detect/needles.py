@@ -128,8 +128,18 @@ def _text_may_hold(text: str, needles: Sequence[str]) -> bool:
 
 def _fewest(needles: Sequence[str]) -> list[str]:
     """The needles without those that hold another one."""
-    kept: list[str] = []
-    for text in sorted(set(needles), key=lambda text: (len(text), text)):
-        if not any(short in text for short in kept):
-            kept.append(text)
-    return sorted(kept)
+    return list(_fewest_of(tuple(sorted(set(needles)))))
+
+
+@lru_cache(maxsize=256)
+def _fewest_of(needles: tuple[str, ...]) -> tuple[str, ...]:
+    """Batches of one plan ask for the same again and again, and there may be thousands."""
+    kept: set[str] = set()
+    lengths: list[int] = []
+    for text in sorted(needles, key=len):
+        if any(text[at : at + length] in kept for length in lengths for at in range(len(text) - length + 1)):
+            continue
+        kept.add(text)
+        if not lengths or lengths[-1] != len(text):
+            lengths.append(len(text))
+    return tuple(sorted(kept))

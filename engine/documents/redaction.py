@@ -240,6 +240,12 @@ def _embedded(text: str, walk: Callable[[Any], Any]) -> str | None:
 
 
 def _plain(name: str) -> str:
+    return _plain_name(name) if len(name) <= _SHORT else _plain_name.__wrapped__(name)
+
+
+@lru_cache(maxsize=1 << 12)
+def _plain_name(name: str) -> str:
+    """Names of members repeat from record to record."""
     return name.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
