@@ -167,10 +167,14 @@ def test_alerts_are_found_by_what_they_are(state: Store) -> None:
 
     assert found() == [A, B]
     assert found(newest=True, limit=1) == [B]
-    assert (found(rule="r-2"), found(min_level=Level.MEDIUM), found(uid="aaa"), found(uid="%")) == ([B], [A], [A], [])
+    assert (found(rules=["r-2"]), found(min_level=Level.MEDIUM), found(uid="aaa"), found(uid="%")) == ([B], [A], [A], [])
     assert (found(start=later(4), end=later(60)), found(start=later(4.1), end=later(59))) == ([A, B], [])
-    assert (found(status="open"), found(status="acknowledged"), found(uids=[C, A])) == ([B], [A], [A])
-    assert state.alert_uids("a", 2) == [A]
+    assert (found(statuses=["open"]), found(statuses=["acknowledged", "closed"]), found(uids=[C, A])) == ([B], [A], [A])
+    assert (state.alert_uid("a"), state.alert_uid(B)) == (A, B)
+    commit(state, 2, alerts=[alert(uid="a" * 31 + "b")])
+    for prefix, said in (("a", "several alerts"), ("", "several alerts"), ("c", "there is no alert 'c'")):
+        with pytest.raises(UsageError, match=said):
+            state.alert_uid(prefix)
 
 
 def test_nothing_of_an_alert_is_lost(state: Store, sample_scan: ScanResult) -> None:
@@ -195,7 +199,7 @@ def test_human_state_lives_beside_the_alert(state: Store) -> None:
     state.set_human("alert", A, "ann", later(5), status="open", verdict="", assignee="")
     history = state.history("alert", A)
     assert [(each.who, each.status, each.verdict, each.assignee, each.note) for each in history] == [
-        ("ann", None, None, "bob", "looks odd\x00"),
+        ("ann", "acknowledged", None, "bob", "looks odd\x00"),
         ("bob", "closed", "benign", None, None),
         ("ann", "open", "", "", None),
     ]
