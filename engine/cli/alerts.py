@@ -7,12 +7,9 @@ import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from engine.store.state import State
 
 alerts = typer.Typer(no_args_is_help=True, help="List, show, assign, note and close the alerts that runs have found.")
 

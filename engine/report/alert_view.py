@@ -14,13 +14,9 @@ from engine.report.rule_view import tag_names
 from engine.store.records import HumanChange, StoredAlert
 
 _EVENTS = 20
-_PIVOTS = {
-    "user": "actor.user.uid",
-    "credential": "actor.user.credential_uid",
-    "ip": "src_endpoint.ip",
-    "model": "ai_model.name",
-}
-"""Kinds of entities and the column of events that names them, in the order in which to ask."""
+_PIVOTS = ("actor.user.uid", "actor.user.credential_uid", "x.ai.api_key_uid", "actor.app_uid", "src_endpoint.ip")
+"""Columns of the first event that are worth a question, in the order in which to ask."""
+_QUESTIONS = 3
 _COLUMNS = 'time, "x.source", "api.operation", "actor.user.uid", "src_endpoint.ip", "x.uid"'
 
 
@@ -40,14 +36,17 @@ def write_view(stored: StoredAlert, history: Sequence[HumanChange], form: str, s
 
 
 def next_hunts(alert: Mapping[str, Any]) -> list[str]:
-    """Commands that show more: the first event as it was recorded, and what else each entity of the alert did."""
+    """Commands that show more: the first event as it was recorded, and what else the same actor, key and address did."""
     asked = [f"crosswind hunt show {shlex.quote(event['uid'])}" for event in alert["events"][:1]]
-    for kind, column in _PIVOTS.items():
-        value = next((entity["value"] for entity in alert["entities"] if entity["type"] == kind), None)
-        if value is not None and "[redacted" not in value:
-            quoted = value.replace("'", "''")
-            sql = f"""select {_COLUMNS} from events where "{column}" = '{quoted}' order by time"""
-            asked.append(f"crosswind hunt sql {shlex.quote(sql)}")
+    pivots: dict[str, str] = {}
+    for column in _PIVOTS:
+        value = alert["evidence"].get(column)
+        if isinstance(value, str) and "[redacted" not in value:
+            pivots.setdefault(value, column)
+    for value, column in list(pivots.items())[:_QUESTIONS]:
+        quoted = value.replace("'", "''")
+        sql = f"""select {_COLUMNS} from events where "{column}" = '{quoted}' order by time"""
+        asked.append(f"crosswind hunt sql {shlex.quote(sql)}")
     return asked
 
 
