@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.alerts import alerts
 from engine.cli.demo import demo
 from engine.cli.events import events
 from engine.cli.rules import rules
@@ -42,6 +43,7 @@ app.command("run")(run_command)
 app.command()(events)
 app.command()(sources)
 app.add_typer(rules, name="rules")
+app.add_typer(alerts, name="alerts")
 
 
 def _version(wanted: bool) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
 
+from engine.errors import UsageError
 from engine.model import Level, State
 from engine.store import human_state
 from engine.store.alert_codec import decode
@@ -26,7 +27,7 @@ class AlertQuery:
     ``newest``: the latest changes first (as for a limit), else in the order of changes.
     """
 
-    rule: str | None = None
+    rules: Collection[str] | None = None
     start: datetime | None = None
     end: datetime | None = None
     uid: str | None = None
@@ -34,21 +35,21 @@ class AlertQuery:
     states: Collection[State] | None = None
     min_level: Level | None = None
     since: int | None = None
-    status: str | None = None
+    statuses: Collection[str] | None = None
     limit: int | None = None
     newest: bool = False
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """What must hold of a row of alerts beside human state; ``uids`` aside."""
         asked: list[ColumnElement[bool] | None] = [
-            table.c.rule == self.rule if self.rule is not None else None,
+            table.c.rule.in_(self.rules) if self.rules is not None else None,
             table.c.last_time >= self.start if self.start is not None else None,
             table.c.first_time <= self.end if self.end is not None else None,
             table.c.uid.startswith(self.uid, autoescape=True) if self.uid else None,
             table.c.state.in_([state.value for state in self.states]) if self.states is not None else None,
             table.c.level >= int(self.min_level) if self.min_level is not None else None,
             table.c.sequence > self.since if self.since is not None else None,
-            func.coalesce(human.c.status, "open") == self.status if self.status is not None else None,
+            func.coalesce(human.c.status, "open").in_(self.statuses) if self.statuses is not None else None,
         ]
         return [condition for condition in asked if condition is not None]
 
@@ -88,10 +89,15 @@ def _stored(row: Row[Any], notes: human_state.Notes) -> StoredAlert:
     )
 
 
-def uids_like(connection: Connection, prefix: str, limit: int) -> Sequence[str]:
-    """The first uids that begin with ``prefix``."""
+def uid_of(connection: Connection, prefix: str) -> str:
+    """The uid that is ``prefix`` or the only one that begins so. Raises UsageError."""
     begins = table.c.uid.startswith(prefix, autoescape=True)
-    return list(connection.execute(select(table.c.uid).where(begins).order_by(table.c.uid).limit(limit)).scalars())
+    found = list(connection.execute(select(table.c.uid).where(begins).order_by(table.c.uid).limit(3)).scalars())
+    if prefix and (len(found) == 1 or prefix in found):
+        return prefix if prefix in found else found[0]
+    if found:
+        raise UsageError(f"{prefix!r} is the beginning of several alerts ({', '.join(uid[:16] for uid in found)}, …): write more of it")
+    raise UsageError(f"there is no alert {prefix!r}; `crosswind alerts list --all` shows what there is")
 
 
 def last_sequence(connection: Connection) -> int:

@@ -167,10 +167,10 @@ class State:
         with self._database.read() as connection:
             return alert_rows.find(connection, query)
 
-    def alert_uids(self, prefix: str, limit: int) -> Sequence[str]:
-        """The first uids of alerts that begin with ``prefix``."""
+    def alert_uid(self, prefix: str) -> str:
+        """The uid of the one alert that begins with ``prefix``. Raises UsageError where there is none or more than one."""
         with self._database.read() as connection:
-            return alert_rows.uids_like(connection, prefix, limit)
+            return alert_rows.uid_of(connection, prefix)
 
     def last_sequence(self) -> int:
         """The number of the last change of an alert; 0 before the first."""
