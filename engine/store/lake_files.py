@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import polars as pl
 
@@ -50,6 +50,18 @@ def load(root: Path, table: Table) -> DeltaTable:
 
     with lake_errors(root, f"read table {table.name!r}"):
         return DeltaTable(str(root / table.name))
+
+
+def readable(root: Path, table: Table) -> DeltaTable:
+    """As `load`, for readers that take the addresses of files for paths: delta-rs encodes spaces and letters that are not ASCII."""
+    from deltalake import DeltaTable
+
+    class OnDisk(DeltaTable):
+        def file_uris(self, *args: Any, **named: Any) -> list[str]:
+            return [unquote(uri) for uri in super().file_uris(*args, **named)]
+
+    with lake_errors(root, f"read table {table.name!r}"):
+        return OnDisk(str(root / table.name))
 
 
 @contextmanager
