@@ -88,6 +88,8 @@ def _way_out(error: Exception) -> str:
         return "The disk is full: make room and run again; nothing of this was committed."
     if "permission" in text or "os error 13" in text or "read-only" in text:
         return "Check who owns the directory; crosswind needs to write there."
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "A lake is a directory: choose another path."
     return "Nothing of this was committed; `crosswind lake verify` says whether files are missing or damaged."
 
 

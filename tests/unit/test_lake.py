@@ -314,6 +314,17 @@ def test_paths_that_readers_would_take_for_patterns_are_refused(tmp_path: Path, 
         Lake.open(tmp_path / name, create=True)
 
 
+def test_a_file_is_no_lake(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("x")
+    with pytest.raises(StateError, match="A lake is a directory"):
+        Lake.open(tmp_path / "lake", create=True)
+
+
+def test_a_lake_that_was_begun_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "events/_delta_log").mkdir(parents=True)
+    assert put(Lake.open(tmp_path, create=True), 1, events(1))
+
+
 def test_threads_may_write_at_the_same_time(lake: Lake) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
