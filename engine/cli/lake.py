@@ -99,6 +99,19 @@ def retain(
 
 
 @lake.command()
+def renormalize(config: ConfigFile = None, format: Shown = None) -> int:  # noqa: A002
+    """Make events again, from their records, that an older version of crosswind's mapping of their source had made.
+
+    Identities stay as they are, and so do hits and alerts. Events that the mapping of today cannot read stay too, and are counted as kept.
+    """
+    from engine.pipeline.renormalize import renormalize as work
+
+    _, opened = _open(config)
+    _show(work(opened), format)
+    return 0
+
+
+@lake.command()
 def verify(config: ConfigFile = None) -> int:
     """Check that every file the lake knows of is there and whole. Names each that is not, and then exits with 3."""
     from engine.documents.escaping import safe_text

@@ -134,7 +134,7 @@ def _merge(root: Path, table: Table, group: Sequence[dict[str, Any]]) -> int:
         raise StateError(f"the lake at {root}: files of table {table.name!r} do not hold as many rows as its log says; run `crosswind lake verify`")
     missing = [pl.lit(None, dtype=table.columns[name]).alias(name) for name in table.stored if name not in whole.columns]
     made = write_part(root, table, ordered(whole.with_columns(missing), table.order), _partition(table, group[0]), stem=SORTED, rows=ROW_GROUP)
-    if not _replace(root, table, group, [made]):
+    if not replace_parts(root, table, group, [made], why="compact"):
         remove(root, table, [made.path])
         return 0
     return made.rows
@@ -144,19 +144,19 @@ def _partition(table: Table, part: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(part[name]) for name in table.partition)
 
 
-def _replace(root: Path, table: Table, old: Sequence[dict[str, Any]], new: Sequence[Part]) -> bool:
-    """Swap files in the log in one commit that changes no rows. False where an old one is no longer there."""
+def replace_parts(root: Path, table: Table, old: Sequence[dict[str, Any]], new: Sequence[Part], *, why: str, data_change: bool = False) -> bool:
+    """Swap files (old ones as `live_parts` gives them) in the log in one commit. False where an old one is gone; the new ones are left then."""
     from deltalake import CommitProperties
     from deltalake.exceptions import CommitFailedError
 
     wanted = {part["path"] for part in old}
-    signed = CommitProperties(custom_metadata={"crosswind.care": "compact"}, max_commit_retries=0)
+    signed = CommitProperties(custom_metadata={"crosswind.care": why}, max_commit_retries=0)
     for attempt in range(_ATTEMPTS):
         there = load(root, table)
         if not wanted <= set(live_parts(there, table)["path"].to_list()):
             return False
-        actions = [add_action(table, part, data_change=False) for part in new]
-        actions += [remove_action(table, part, data_change=False) for part in old]
+        actions = [add_action(table, part, data_change=data_change) for part in new]
+        actions += [remove_action(table, part, data_change=data_change) for part in old]
         try:
             with owner_only:
                 there.create_write_transaction(actions, "append", there.schema(), list(table.partition), commit_properties=signed)

@@ -62,6 +62,13 @@ def test_care_changes_files_not_rows(config: Path, stored: Lake, capsys: pytest.
     assert stored.extent("events").rows == 15
 
 
+def test_events_without_a_mapping_version_are_made_again_or_kept(config: Path, stored: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    put(stored, 3, events(2, start=50).with_columns(pl.lit(0, pl.Int64()).alias("x.mapping_version")))
+    assert crosswind("renormalize", "--config", config) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["source"], row["rows"], row["kept"]) for row in rows] == [("aws.cloudtrail", 0, 2)]
+
+
 def test_retention_forgets_days(config: Path, stored: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     assert crosswind("retain", "--days", "30", "--config", config) == 0
     assert json.loads(capsys.readouterr().out)[0]["rows"] == 4

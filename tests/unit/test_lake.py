@@ -299,6 +299,42 @@ def test_where_there_is_no_lake(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.parametrize("name", ["my lake", "Größe é", "a+b &d;e'f"])
+def test_paths_with_spaces_and_letters_of_all_kinds(tmp_path: Path, name: str) -> None:
+    lake = Lake.open(tmp_path / name, create=True)
+    put(lake, 1, events(10), events(5, day=1))
+    assert lake.events_between(None, DAY, DAY + timedelta(days=1)).collect().height == 10
+    assert lake.known([("aws.cloudtrail", DAY.date())], 2).height == 10
+    assert all(path.exists() for path in lake.files("events"))
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a*", "a?", "[a]", "a#b", "a=b"])
+def test_paths_that_readers_would_take_for_patterns_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StateError, match="choose another directory"):
+        Lake.open(tmp_path / name, create=True)
+
+
+def test_a_file_is_no_lake(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("x")
+    with pytest.raises(StateError, match="A lake is a directory"):
+        Lake.open(tmp_path / "lake", create=True)
+
+
+def test_a_lake_that_was_begun_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "events/_delta_log").mkdir(parents=True)
+    assert put(Lake.open(tmp_path, create=True), 1, events(1))
+
+
+def test_threads_may_write_at_the_same_time(lake: Lake) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with lake.writer("events", 1) as writer, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: writer.write(events(3_000, day=n % 3, start=n * 3_000)), range(40)))
+        writer.commit("d")
+    assert lake.scan("events").select(pl.col("x.uid").n_unique()).collect().item() == 120_000
+    assert parquet_files(lake) == set(lake.files("events"))
+
+
 CHILD = """
 import os, resource, signal, sys
 sys.path.insert(0, {root!r})
