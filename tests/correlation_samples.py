@@ -150,7 +150,7 @@ def bounds(draw: st.DrawFn, kind: CorrelationType, rules: int) -> tuple[Bound, .
     if kind.startswith("value_") and kind is not CorrelationType.VALUE_COUNT:
         numbers = st.sampled_from([-1, 0, 1, 1.5, 2, 3])
     if kind in TEMPORAL and draw(st.booleans()):
-        return ()
+        return (Bound(BoundOperator.GTE, rules),)  # what loading makes of no condition
     operators = draw(st.lists(st.sampled_from(list(BoundOperator)), min_size=1, max_size=2, unique=True))
     if draw(st.booleans()):
         operators = [BoundOperator.GTE]

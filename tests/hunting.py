@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
 
@@ -12,6 +13,26 @@ from engine.hunt.macros import prelude
 from engine.hunt.sql import compile_sql
 from engine.schema import Mapping
 from engine.sigma.tree import Rule
+
+LOGGING_STOPPED = """
+title: Logging stopped
+id: 5d1f6a3e-1111-4222-8333-444455556666
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventName: [StopLogging, DeleteTrail]}
+  condition: selection
+"""
+"""A rule, and the one record of `output_of` that it is about."""
+STOPPED = '{"eventName": "stoplogging"}'
+
+
+def output_of(sql: str) -> list[str]:
+    """The records of a small table that ``sql``, the text a backend prints, finds."""
+    database = duckdb.connect()
+    database.execute('create table events ("x.source" varchar, raw_data varchar)')
+    records = [("aws.cloudtrail", "stoplogging"), ("aws.cloudtrail", "x"), ("gcp.audit", "stoplogging")]
+    database.executemany("insert into events values (?, ?)", [(source, json.dumps({"eventName": name})) for source, name in records])
+    return [raw for _, raw in database.sql(sql).fetchall()]
 
 
 @cache

@@ -270,8 +270,6 @@ def in_order(rules: Sequence[str], hits: Sequence[Hit]) -> bool:
 def holds(correlation: Correlation, value: Number | None) -> bool:
     if value is None:
         return False
-    if not correlation.bounds and correlation.type in TEMPORAL:
-        return value == len(correlation.rules)
     return all(within(value, bound) for bound in correlation.bounds)
 
 

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.options import Pipelines, Variables
+
 rules = typer.Typer(
     no_args_is_help=True,
     help="Check, test, list, explain and write rules. Without PATH these commands look at the built-in detections.",
@@ -17,10 +19,6 @@ rules = typer.Typer(
 
 Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]…", help="Rule files or directories. Default: the built-in detections.")]
 Beside = Annotated[list[Path] | None, typer.Option("--rules", metavar="PATH", help="Rules to look at instead of the built-in ones. May be repeated.")]
-Pipelines = Annotated[list[str] | None, typer.Option("--pipeline", metavar="FILE", help="pySigma processing pipeline to apply. May be repeated.")]
-Variables = Annotated[
-    list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="A value of the placeholder %NAME%. May be repeated, for more values too.")
-]
 
 
 class Format(StrEnum):
@@ -154,6 +152,8 @@ def coverage(
     inputs: Annotated[
         list[str] | None, typer.Option("--input", metavar="PATH", help="Logs to tell apart the rules that cannot fire on them. May be repeated.")
     ] = None,
+    pipelines: Pipelines = None,
+    variables: Variables = None,
     form: Annotated[CoverageFormat, typer.Option("--format", help="For people, JSON, or a layer for the ATT&CK Navigator.")] = CoverageFormat.table,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")] = None,
 ) -> int:
@@ -165,7 +165,7 @@ def coverage(
     from engine.report.rule_files import rule_files
 
     check_outputs(output=output)
-    found, errors = cover(rule_files(paths), inputs or (), sys.stdin.buffer)
+    found, errors = cover(rule_files(paths, pipelines, variables), inputs or (), sys.stdin.buffer)
     with open_output(output) as stream:
         write_coverage(found, form.value, stream)
     sys.stderr.write("".join(f"{safe_text(error)}\n" for error in errors))

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.options import Pipelines, Variables
 from engine.errors import SinkError
 from engine.model import Level
 
@@ -34,14 +35,8 @@ def scan(
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, directories or globs with raw logs; `-` reads standard input.")],
     rules: Annotated[list[Path] | None, typer.Option("--rules", help="Sigma rules to run as well: a file or a directory. May be repeated.")] = None,
     no_builtin: Annotated[bool, typer.Option("--no-builtin", help="Run only the rules given with --rules.")] = False,
-    pipelines: Annotated[
-        list[str] | None,
-        typer.Option("--pipeline", metavar="FILE|NAME", help="pySigma processing pipeline for the rules of --rules. May be repeated."),
-    ] = None,
-    variables: Annotated[
-        list[str] | None,
-        typer.Option("--var", metavar="NAME=A,B", help="Values of the placeholder %NAME%, or a YAML file with several. May be repeated."),
-    ] = None,
+    pipelines: Pipelines = None,
+    variables: Variables = None,
     source: Annotated[str | None, typer.Option("--source", help="Look at one source alone; `crosswind sources` lists them.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Events at or after: `2026-03-01T08:00:00Z`, `-24h`, `7d`.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Events before.")] = None,

@@ -42,22 +42,14 @@ class Satisfied:
     undecided: int | None
 
 
-def bounds(correlation: Correlation) -> tuple[Bound, ...]:
-    """The bounds of ``correlation``; of a temporal one without condition, that all its rules occur."""
-    if correlation.bounds or correlation.type not in ORDER:
-        return correlation.bounds
-    steps = correlation.rules if correlation.type is CorrelationType.TEMPORAL_ORDERED else set(correlation.rules)
-    return (Bound(BoundOperator.GTE, len(steps)),)
-
-
 def by_session(correlation: Correlation) -> bool:
     """Whether only the greatest window of each session is tested."""
-    return correlation.type not in PER_WINDOW and any(bound.operator not in _RISING for bound in bounds(correlation))
+    return correlation.type not in PER_WINDOW and any(bound.operator not in _RISING for bound in correlation.bounds)
 
 
 def by_bounds(correlation: Correlation, found: Windows, measured: Measured, time: Ints, negative: Bools | None, watermark: int) -> Satisfied:
     """The windows whose measure holds the bounds. ``time`` is that of each row, ``negative`` which windows of a sum hold a negative number."""
-    asked = bounds(correlation)
+    asked = correlation.bounds
     if by_session(correlation):
         return _sessions(asked, found, measured, time, watermark)
     holds = ~np.isnan(measured.value)

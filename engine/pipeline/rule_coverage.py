@@ -19,7 +19,15 @@ def cover(files: RuleFiles, inputs: Sequence[str] = (), stdin: BinaryIO | None =
     ruleset = load_files(files)
     idle: dict[str, str] = {}
     if inputs:
-        report = scan(inputs, Settings(now=datetime.now(UTC)), rules=files.sources, builtin=False, stdin=stdin).report
+        report = scan(
+            inputs,
+            Settings(now=datetime.now(UTC)),
+            rules=files.sources,
+            builtin=False,
+            placeholders=files.placeholders,
+            pipelines=files.pipelines,
+            stdin=stdin,
+        ).report
         idle = {status.uid: status.reason or status.outcome for status in report.rules if status.outcome != "ran" and status.uid}
     tagged = [Tagged(rule.uid, rule.title, rule.tags, idle.get(rule.uid)) for rule in ruleset.rules]
     tagged += [Tagged(each.uid, each.title, each.tags, idle.get(each.uid)) for each in ruleset.correlations]

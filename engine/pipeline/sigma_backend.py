@@ -1,7 +1,7 @@
 """`sigma convert -t crosswind`: the pySigma backend that prints hunting queries.
 
-The wheel carries this file a second time as ``sigma/backends/crosswind/__init__.py``, where pySigma looks for backends. Rules are read from their
-files by crosswind's own loader, so that they mean what they mean in a scan; what pySigma made of them only says which files and rules are asked for.
+Rules are read from their files by crosswind's own loader, so that they mean what they mean in a scan; what pySigma made of them only says which
+files and rules are asked for. pySigma finds the backend by `engine.pipeline.sigma_plugin`.
 """
 
 from __future__ import annotations
@@ -135,5 +135,3 @@ def _whole_rules_only(self: object, *_: object, **__: object) -> NoReturn:
 for _name in pysigma.Backend.__abstractmethods__:
     setattr(CrosswindBackend, _name, _whole_rules_only)
 update_abstractmethods(CrosswindBackend)
-
-del _Backend, _name  # pySigma takes every backend it sees here for one on offer

@@ -15,9 +15,9 @@ from engine.errors import RuleError, UnsupportedFeature
 from engine.sigma import extended, timespan
 from engine.sigma.digest import digest
 from engine.sigma.document import Source
-from engine.sigma.metadata import DEFAULT_LEVEL, LEVELS, STATUSES, id_of, optional_text, texts, word_of
+from engine.sigma.metadata import described, id_of
 from engine.sigma.tree import Bound, BoundOperator, Correlation, CorrelationType
-from engine.sigma.yamltext import Map, plain
+from engine.sigma.yamltext import Map
 
 MAX_RULES = 5_000
 MAX_FIELDS = 100
@@ -36,12 +36,7 @@ _COUNTS = (CorrelationType.EVENT_COUNT, CorrelationType.VALUE_COUNT, *_TEMPORAL)
 _OPERATORS = tuple(BoundOperator)
 _NUMBER = re.compile(r"[-+]?[0-9]{1,300}(?:\.[0-9]{1,300})?")
 
-_STANDARD_KEYS = frozenset(
-    {
-        *("title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "tags", "author", "date", "modified"),
-        *("correlation", "fields", "falsepositives", "level", "scope"),
-    }
-)
+_OWN_KEYS = ("correlation",)
 _NOT_HERE = {
     **dict.fromkeys(("rules", "group-by", "timespan", "condition", "aliases", "generate"), "stands inside 'correlation'"),
     "group_by": "belongs to rules; a correlation has 'group-by' inside 'correlation'",
@@ -83,7 +78,6 @@ def load_correlation(source: Source, title: str) -> Draft:
     correlation = Correlation(
         uid=id_of(content) or "",
         title=title,
-        level=word_of(content, "level", LEVELS) or DEFAULT_LEVEL,
         type=kind,
         rules=rules,
         timespan=_timespan(section),
@@ -94,17 +88,7 @@ def load_correlation(source: Source, title: str) -> Draft:
         percentile=percentile,
         aliases=_aliases(section),
         generate=_generate(section),
-        name=optional_text(content, "name"),
-        status=word_of(content, "status", STATUSES),
-        description=optional_text(content, "description"),
-        author=optional_text(content, "author"),
-        date=optional_text(content, "date"),
-        references=texts(content, "references"),
-        tags=texts(content, "tags"),
-        falsepositives=texts(content, "falsepositives"),
-        path=source.path,
-        line=source.line,
-        extra=tuple((str(key), plain(value)) for key, value in content.items() if key not in _STANDARD_KEYS),
+        **described(source, _OWN_KEYS),
     )
     uid = correlation.uid or digest([title, *meaning(correlation), formula])
     return Draft(replace(correlation, uid=uid, content_hash=digest([*meaning(correlation), formula])), formula, section)

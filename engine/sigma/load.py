@@ -19,33 +19,17 @@ from engine.sigma.detection import Placeholders, build
 from engine.sigma.digest import digest
 from engine.sigma.document import Source, read
 from engine.sigma.filters import Filter, filtered, load_filter
-from engine.sigma.metadata import (
-    DEFAULT_LEVEL,
-    LEVELS,
-    STATUSES,
-    group_by_of,
-    id_of,
-    logsource_of,
-    optional_text,
-    suppress_of,
-    texts,
-    title_of,
-    word_of,
-)
+from engine.sigma.metadata import described, group_by_of, id_of, logsource_of, optional_text, suppress_of, title_of
 from engine.sigma.references import Refused, resolve_references
 from engine.sigma.ruleset import Document, RuleSet
 from engine.sigma.tree import Correlation, LogSource, Node, Rule
 from engine.sigma.yamltext import Map, plain
 
 if TYPE_CHECKING:
+    from engine.sigma.pipeline_fields import CorrelationFields
     from engine.sigma.pipelines import Pipelines
 
-_STANDARD_KEYS = frozenset(
-    {
-        *("title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "tags", "author", "date", "modified"),
-        *("logsource", "detection", "fields", "falsepositives", "level", "scope", "group_by", "suppress"),
-    }
-)
+_OWN_KEYS = ("logsource", "detection", "group_by", "suppress")
 _T = TypeVar("_T")
 
 
@@ -58,10 +42,10 @@ def load(
 ) -> RuleSet:
     """The Sigma documents below ``sources``: YAML text (a str with a newline), files, or directories (recursively).
 
-    ``placeholders`` are the values of ``|expand`` by name, ``pipelines`` processing pipelines of pySigma, files or installed ones, that rules and
-    filters go through, crosswind's own left out. With ``now`` filters that have expired by then are noted. A broken document becomes a RuleError with
-    path and line and stops no other. An id that stands twice is refused the second time, unless the content is the same: then it counts once. Raises
-    UsageError for a path or pipeline that does not exist.
+    ``placeholders`` are the values of ``|expand`` by name. ``pipelines`` are processing pipelines of pySigma, files or installed ones, that rules,
+    filters and the fields of correlations go through, crosswind's own left out. With ``now`` filters that have expired by then are noted. A broken
+    document becomes a RuleError with path and line and stops no other. An id that stands twice is refused the second time, unless the content is the
+    same: then it counts once. Raises UsageError for a path or pipeline that does not exist.
     """
     found = _Found()
     steps = _pipelines(pipelines) if pipelines else None
@@ -77,7 +61,7 @@ def load(
             found.refuse(source, error)
         except (SigmaError, ValueError, TypeError, AttributeError, RecursionError) as error:
             found.refuse(source, RuleError(f"cannot be read as Sigma: {error}"))
-    rules = found.rule_set()
+    rules = found.rule_set(None if steps is None else _correlation_fields(steps, own))
     return rules if now is None else rules.as_of(now)
 
 
@@ -85,6 +69,12 @@ def _pipelines(given: Sequence[str | Path]) -> Pipelines:
     from engine.sigma.pipelines import Pipelines  # few need them, and they import much
 
     return Pipelines(given)
+
+
+def _correlation_fields(steps: Pipelines, own: str) -> CorrelationFields:
+    from engine.sigma.pipeline_fields import CorrelationFields  # see above
+
+    return CorrelationFields(steps, own)
 
 
 @dataclass(slots=True)
@@ -114,7 +104,7 @@ class _Found:
             names = (source.content.get(key) for key in ("id", "name", "title"))
             self.refused.append(Refused(tuple(str(name)[:1000] for name in names if isinstance(name, (str, int))), error))
 
-    def rule_set(self) -> RuleSet:
+    def rule_set(self, fields: CorrelationFields | None = None) -> RuleSet:
         seen: dict[str, tuple[str, str]] = {}
         rules = _unique(
             [_finished(draft, self.filters) for draft in self.rules], lambda rule: _Identity(rule.uid, rule.content_hash, rule), seen, self.errors
@@ -123,7 +113,9 @@ class _Found:
             self.correlations, lambda draft: _Identity(draft.correlation.uid, draft.correlation.content_hash, draft.correlation), seen, self.errors
         )
         others = _unique(self.others, lambda other: _Identity(other.uid, digest(dict(other.content)), other), seen, self.errors)
-        correlations, errors, notes = resolve_references(drafts, rules, self.refused)
+        if fields is not None:
+            fields.know(rules)
+        correlations, errors, notes = resolve_references(drafts, rules, self.refused, fields)
         notes = [*_notes(self.filters, rules), *notes]
         expiring = tuple(each.ends for each in self.filters if each.ends is not None)
         return RuleSet(tuple(rules), (*self.errors, *errors), tuple(others), tuple(notes), correlations, expiring)
@@ -175,23 +167,12 @@ def _draft(source: Source, title: str, logsource: LogSource, condition: Node) ->
     return Rule(
         uid=id_of(content) or "",
         title=title,
-        level=word_of(content, "level", LEVELS) or DEFAULT_LEVEL,
         logsource=logsource,
         condition=condition,
         content_hash="",
-        name=optional_text(content, "name"),
-        status=word_of(content, "status", STATUSES),
-        description=optional_text(content, "description"),
-        author=optional_text(content, "author"),
-        date=optional_text(content, "date"),
-        references=texts(content, "references"),
-        tags=texts(content, "tags"),
-        falsepositives=texts(content, "falsepositives"),
-        path=source.path,
-        line=source.line,
         group_by=group_by_of(content),
         suppress=suppress_of(content),
-        extra=tuple((str(key), plain(value)) for key, value in content.items() if key not in _STANDARD_KEYS),
+        **described(source, _OWN_KEYS),
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TypedDict
 
 from engine.errors import RuleError
 from engine.model import Level
 from engine.sigma import timespan
+from engine.sigma.document import Source
 from engine.sigma.tree import LogSource
-from engine.sigma.yamltext import Map
+from engine.sigma.yamltext import Map, plain
 
 DEFAULT_LEVEL = "medium"
 """Level of a rule that states none."""
@@ -17,7 +19,51 @@ DEFAULT_LEVEL = "medium"
 LEVELS = tuple(level.word for level in Level)
 STATUSES = ("stable", "test", "experimental", "deprecated", "unsupported")
 
+STANDARD_KEYS = frozenset(
+    {
+        *("title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "tags", "author", "date", "modified"),
+        *("fields", "falsepositives", "level", "scope"),
+    }
+)
+"""Keys that the specification gives every kind of document."""
+
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Described(TypedDict):
+    """What rules and correlations say of themselves in the same words."""
+
+    level: str
+    name: str | None
+    status: str | None
+    description: str | None
+    author: str | None
+    date: str | None
+    references: tuple[str, ...]
+    tags: tuple[str, ...]
+    falsepositives: tuple[str, ...]
+    path: str
+    line: int
+    extra: tuple[tuple[str, object], ...]
+
+
+def described(source: Source, keys: Collection[str]) -> Described:
+    """What the document says of itself; ``extra`` is what stands under neither a standard key nor one of ``keys``. Raises RuleError."""
+    content = source.content
+    return {
+        "level": word_of(content, "level", LEVELS) or DEFAULT_LEVEL,
+        "name": optional_text(content, "name"),
+        "status": word_of(content, "status", STATUSES),
+        "description": optional_text(content, "description"),
+        "author": optional_text(content, "author"),
+        "date": optional_text(content, "date"),
+        "references": texts(content, "references"),
+        "tags": texts(content, "tags"),
+        "falsepositives": texts(content, "falsepositives"),
+        "path": source.path,
+        "line": source.line,
+        "extra": tuple((str(key), plain(value)) for key, value in content.items() if key not in STANDARD_KEYS and key not in keys),
+    }
 
 
 def title_of(content: Map) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import yaml
+from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections, SigmaLevel, SigmaLogSource, SigmaRule, SigmaRuleTag, SigmaStatus
@@ -28,7 +29,8 @@ _OUTSIDE = frozenset({"file_placeholders", "http_placeholders", "command_placeho
 _OUTSIDE_CLASSES = frozenset({"FilePlaceholderTransformation", "HTTPPlaceholderTransformation", "CommandPlaceholderTransformation"})
 _TEXTUAL = ("postprocessing", "finalizers")
 _TEMPLATE_KEYS = frozenset({"allow_template_vars", "vars_allowed_paths", "allow_external_sources", "policy"})
-_BROKEN = (SigmaError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+BROKEN = (SigmaError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What pySigma raises over a pipeline, or a rule in it, that is wrong."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Application:
         self.rule.detection = detections
         try:
             changed = self.pipeline.apply(self.rule)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise RuleError(f"the processing pipeline refuses this rule: {error}") from None
         assert isinstance(changed, SigmaRule)
         source = changed.logsource
@@ -78,13 +80,13 @@ class Pipelines:
         """``given``: files, or names of installed pipelines. Raises UsageError."""
         read = [_read(each) for each in given]
         try:
-            self._pipeline = sum(sorted(read, key=lambda pipeline: pipeline.priority), ProcessingPipeline())
-        except _BROKEN as error:
+            self.pipeline = sum(sorted(read, key=lambda pipeline: pipeline.priority), ProcessingPipeline())
+        except BROKEN as error:
             raise UsageError(f"processing pipelines cannot be joined: {error}") from None
         self.placeholders: Mapping[str, Sequence[str]] = {
             str(name): [str(value) for value in (values if isinstance(values, list) else [values])]
-            for name, values in self._pipeline.vars.items()
-            if any(type(item.transformation).__name__ == "ValueListPlaceholderTransformation" for item in self._pipeline.items)
+            for name, values in self.pipeline.vars.items()
+            if any(type(item.transformation).__name__ == "ValueListPlaceholderTransformation" for item in self.pipeline.items)
         }
         """Values of ``|expand`` that the pipeline brings."""
 
@@ -101,14 +103,19 @@ class Pipelines:
             logsource=SigmaLogSource(logsource.category, logsource.product, logsource.service),
             custom_attributes=plain(content),
         )
-        with suppress(ValueError):
-            rule.id = UUID(id_of(content) or "")
-        if (status := word_of(content, "status", STATUSES)) is not None:
-            rule.status = SigmaStatus[status.upper()]
-        for tag in texts(content, "tags"):
-            with suppress(SigmaError, ValueError):
-                rule.tags.append(SigmaRuleTag.from_str(tag))
-        return Application(self._pipeline, rule, logsource, group_by)
+        describe(rule, id_of(content) or "", word_of(content, "status", STATUSES), texts(content, "tags"))
+        return Application(self.pipeline, rule, logsource, group_by)
+
+
+def describe(rule: SigmaRule | SigmaCorrelationRule, uid: str, status: str | None, tags: Sequence[str]) -> None:
+    """Give ``rule`` what pySigma has a form of its own for, as far as it is of that form."""
+    with suppress(ValueError):
+        rule.id = UUID(uid)
+    if status is not None:
+        rule.status = SigmaStatus[status.upper()]
+    for tag in tags:
+        with suppress(SigmaError, ValueError):
+            rule.tags.append(SigmaRuleTag.from_str(tag))
 
 
 def _read(given: str | Path) -> ProcessingPipeline:
@@ -123,7 +130,7 @@ def _read(given: str | Path) -> ProcessingPipeline:
         else:
             names = ", ".join(sorted(installed or _installed())) or "none"
             raise UsageError(f"no processing pipeline {str(given)!r}: there is no such file, and the installed pipelines are: {names}")
-    except _BROKEN as error:
+    except BROKEN as error:
         raise UsageError(f"processing pipeline {given}: {error}") from None
     if pipeline.postprocessing_items or pipeline.finalizers:
         raise UsageError(f"processing pipeline {given}: postprocessing and finalizers shape the text of queries; here there is none, remove them")

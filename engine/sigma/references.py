@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.errors import RuleError
@@ -62,10 +62,17 @@ def _because(reference: str, error: RuleError) -> RuleError:
     return RuleError(f"refers to {_short(reference)}, which is refused ({place}{error.message})")
 
 
+Change = Callable[[Correlation], Correlation]
+"""What becomes of a correlation whose references are resolved. Raises RuleError."""
+
+
 def resolve_references(
-    drafts: Sequence[Draft], rules: Iterable[Rule], refused: Iterable[Refused] = ()
+    drafts: Sequence[Draft], rules: Iterable[Rule], refused: Iterable[Refused] = (), change: Change | None = None
 ) -> tuple[tuple[Correlation, ...], list[RuleError], list[str]]:
-    """The correlations whose references all hold, those referred to first; the errors of the others; notes on references that may not last."""
+    """The correlations whose references all hold, those referred to first; the errors of the others; notes on references that may not last.
+
+    ``change`` is called with each of them in that order, and what it gives stands for it.
+    """
     known = _Names()
     for rule in rules:
         known.add(rule)
@@ -84,7 +91,7 @@ def resolve_references(
             errors[index] = draft.refused(error.message, kind=type(error)) if error.line is None else _of(draft, error)
         else:
             linked[index] = (named, [by_uid[uid] for uid in named.correlation.rules if uid in by_uid])
-    found = _ordered(drafts, linked, errors)
+    found = _ordered(drafts, linked, errors, change)
     return tuple(found), [errors[index] for index in sorted(errors)], notes
 
 
@@ -165,7 +172,9 @@ def _terms(draft: Draft, formula: extended.Formula, known: _Names, uids: Mapping
 # All of them.
 
 
-def _ordered(drafts: Sequence[Draft], linked: Mapping[int, tuple[Draft, list[int]]], errors: dict[int, RuleError]) -> list[Correlation]:
+def _ordered(
+    drafts: Sequence[Draft], linked: Mapping[int, tuple[Draft, list[int]]], errors: dict[int, RuleError], change: Change | None
+) -> list[Correlation]:
     """The correlations that hold, referenced ones first, else in the order of ``drafts``; those that cannot are added to ``errors``."""
     waiting = {index: len(inner) for index, (_, inner) in linked.items()}
     outer: dict[int, list[int]] = {}
@@ -186,11 +195,14 @@ def _ordered(drafts: Sequence[Draft], linked: Mapping[int, tuple[Draft, list[int
         if index not in errors:
             draft, inner = linked[index]
             broken = next((each for each in inner if each in roots), None)
-            problem = _unreadable(draft, found) if broken is None else _because(_called(drafts[broken]), roots[broken])
-            if problem is None:
-                found[draft.correlation.uid] = draft.correlation
-                result.append(draft.correlation)
-            else:
+            try:
+                if broken is not None:
+                    raise _because(_called(drafts[broken]), roots[broken])
+                own = draft.correlation if change is None else change(draft.correlation)
+                _check_readable(own, found)
+                found[own.uid] = own
+                result.append(own)
+            except RuleError as problem:
                 errors[index] = draft.refused(problem.message)
                 roots[index] = errors[index] if broken is None else roots[broken]
         for each in outer.get(index, []):
@@ -227,9 +239,8 @@ def _cycles(linked: Mapping[int, tuple[Draft, list[int]]]) -> list[list[int]]:
     return cycles
 
 
-def _unreadable(draft: Draft, inner: Mapping[str, Correlation]) -> RuleError | None:
-    """What ``draft`` would read of the alerts of another correlation that these do not have."""
-    own = draft.correlation
+def _check_readable(own: Correlation, inner: Mapping[str, Correlation]) -> None:
+    """Raises RuleError where ``own`` would read of the alerts of another correlation what these do not have."""
     for uid in own.rules:
         if uid not in inner:
             continue
@@ -238,5 +249,4 @@ def _unreadable(draft: Draft, inner: Mapping[str, Correlation]) -> RuleError | N
             if name is not None and name not in has:
                 grouped = ", ".join(inner[uid].group_by) or "none"
                 its = f"the correlation {inner[uid].title!r}, whose alerts have only its group-by fields ({grouped}) and x.alert.*"
-                return RuleError(f"reads {_short(name)} of {its}")
-    return None
+                raise RuleError(f"reads {_short(name)} of {its}")

@@ -241,8 +241,8 @@ class Correlation:
     """A loaded Sigma correlation, its references resolved to uids of rules or of other correlations.
 
     ``bounds`` must all hold for what is measured: events, distinct values, sum, average or percentile of ``fields``, or how many of the rules occur
-    (`TEMPORAL`) or occur in order (`TEMPORAL_ORDERED`). With ``terms`` (some of them must hold) there are no bounds. ``aliases``: alias → (uid of the
-    rule, field of it). ``generate``: the rules referred to keep alerts of their own.
+    (`TEMPORAL`) or occur in order (`TEMPORAL_ORDERED`): all, where none was asked for. With ``terms`` (some of them must hold) there are no
+    bounds. ``aliases``: alias → (uid of the rule, field of it). ``generate``: the rules referred to keep alerts of their own.
     """
 
     uid: str

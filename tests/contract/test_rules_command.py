@@ -187,6 +187,21 @@ def test_coverage_tells_what_cannot_fire_on_given_logs(cli: Cli, rule: Path) -> 
     assert "no aws.cloudtrail events in this input" in ran.out
 
 
+def test_coverage_loads_rules_as_a_scan_would(cli: Cli, rule: Path) -> None:
+    """With logs too: a rule that waits for values, and whose fields a pipeline renames, is neither refused nor idle."""
+    pipeline = rule.parent / "mapping.pipeline"
+    pipeline.write_text("transformations: [{type: field_name_mapping, mapping: {action: eventName}}]\n")
+    rule.write_text(RULE.replace("    eventName: StopLogging", "    action|expand: '%actions%'", 1))
+    events = rule.parent / "event.json"
+    events.write_text(json.dumps(EVENT))
+    given = ("rules", "coverage", rule, "--input", events, "--format", "json")
+    assert cli(*given).code == 3
+    assert json.loads(cli(*given, "--var", "actions=StopLogging").out)["idle"]
+    ran = cli(*given, "--var", "actions=StopLogging", "--pipeline", pipeline)
+    assert (ran.code, ran.err) == (0, "")
+    assert json.loads(ran.out)["idle"] == []
+
+
 @pytest.mark.parametrize("logsource", ["aws/cloudtrail", "aws/bedrock", "azure/signinlogs", "gcp/gcp.audit", "ai", "cloud/authentication"])
 def test_a_new_rule_passes_check_and_test_as_it_is(cli: Cli, tmp_path: Path, logsource: str) -> None:
     path = tmp_path / "new.yml"

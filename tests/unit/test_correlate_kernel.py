@@ -39,6 +39,8 @@ def frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 def made(kind: str = "event_count", rules: Sequence[str] = ("r0",), bounds: Sequence[tuple[BoundOperator, float]] = (), **more: Any) -> Correlation:
+    if kind.startswith("temporal") and not bounds and "terms" not in more:
+        bounds = [(GTE, len(rules))]  # what loading makes of no condition
     given = {"uid": "c", "title": "C", "level": "high", "timespan": 5 * MINUTE, "content_hash": "", **more}
     return Correlation(type=CorrelationType(kind), rules=tuple(rules), bounds=tuple(Bound(*bound) for bound in bounds), **given)
 

@@ -8,6 +8,7 @@ import pytest
 from sigma.plugins import InstalledSigmaPlugins
 from sigma.processing.pipeline import ProcessingPipeline
 
+from engine import bundled
 from engine.errors import UsageError
 from engine.sigma.load import load
 from engine.sigma.tree import And, Leaf, LogSource, Not, Number, Or, Regex, SameAs, Text
@@ -99,6 +100,91 @@ def test_pipelines_that_are_broken_or_reach_outside_are_refused(pipeline: Path, 
     with pytest.raises(UsageError) as error:
         load([RULE], pipelines=[pipeline])
     assert words in str(error.value)
+
+
+CORRELATION = """\
+title: A correlation
+name: outer
+correlation:
+  type: value_count
+  rules: [A rule]
+  group-by: [Name, who, x.alert.cloud, other]
+  aliases: {who: {A rule: Actor}}
+  timespan: 1h
+  condition: {gte: 2, field: [Target, who, x.alert.rule]}
+"""
+
+
+@pytest.fixture
+def fields(tmp_path: Path) -> Path:
+    path = tmp_path / "fields.yml"
+    path.write_text(
+        "transformations:\n- type: field_name_mapping\n  mapping: {Name: [eventName, eventType], Actor: user.name, Target: resource, who: wrong}\n"
+        "  rule_conditions: [{type: logsource, service: cloudtrail}]\n"
+    )
+    return path
+
+
+def test_fields_of_correlations_are_mapped_and_aliases_keep_their_names(fields: Path) -> None:
+    found = load([RULE, CORRELATION], pipelines=[fields])
+    (correlation,) = found.correlations
+    assert not found.errors
+    assert correlation.group_by == ("eventName", "eventType", "who", "x.alert.cloud", "other")
+    assert correlation.fields == ("resource", "who", "x.alert.rule")
+    assert correlation.aliases == (("who", ((found.rules[0].uid, "user.name"),)),)
+    plain = load([RULE, CORRELATION]).correlations[0]
+    assert correlation.content_hash != plain.content_hash
+    assert (correlation.uid, correlation.timespan, correlation.bounds) == (plain.uid, plain.timespan, plain.bounds)
+
+
+def test_every_type_of_correlation_goes_through(fields: Path) -> None:
+    texts = [
+        CORRELATION.replace("value_count", kind).replace("[Target, who, x.alert.rule]", "Target").replace("title: A", f"title: {kind}")
+        for kind in ("value_sum", "value_avg", "value_percentile", "value_median")
+    ]
+    bare = CORRELATION.replace(", field: [Target, who, x.alert.rule]", "").replace("[A rule]", "[A rule, Other]")
+    second = RULE.replace("A rule", "Other").replace("X}", "Y}")
+    texts += [bare.replace("value_count", kind).replace("title: A", f"title: {kind}") for kind in ("event_count", "temporal", "temporal_ordered")]
+    texts.append(bare.replace("value_count", "temporal").replace("{gte: 2}", "a or b").replace("[A rule, Other]", "[a, b]").replace("A rule:", "a:"))
+    found = load([f"name: a\n{RULE}", f"name: b\n{second}", *(text.replace("name: outer\n", "") for text in texts)], pipelines=[fields])
+    assert not found.errors
+    assert len(found.correlations) == 8
+    assert {each.group_by for each in found.correlations} == {("eventName", "eventType", "who", "x.alert.cloud", "other")}
+    assert {each.fields for each in found.correlations} == {("resource",), ()}
+
+
+def test_conditions_on_log_sources_ask_the_rules_behind_a_correlation(fields: Path) -> None:
+    """Behind one of correlations too; and one that looks at other rules keeps its fields."""
+    inner = CORRELATION.replace("outer", "inner").replace("A correlation", "Inner")
+    outer = "title: Outer\ncorrelation: {type: event_count, rules: [inner], group-by: [Name, x.alert.rule], timespan: 1d, condition: {gte: 2}}\n"
+    found = load([RULE, outer, inner], pipelines=[fields])
+    assert not found.errors
+    assert [each.group_by[0] for each in found.correlations] == ["eventName", "eventName"]
+    (elsewhere,) = load([RULE.replace("aws, service: cloudtrail", "gcp"), CORRELATION], pipelines=[fields]).correlations
+    assert elsewhere.group_by[0] == "Name"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (CORRELATION.replace("Actor", "Name"), "multiple field names"),
+        (CORRELATION.replace("Target", "Name"), "multiple field names"),
+    ],
+)
+def test_a_field_that_would_become_several_where_one_is_meant_is_refused(fields: Path, text: str, words: str) -> None:
+    outer = "title: Outer\ncorrelation: {type: event_count, rules: [outer], timespan: 1d, condition: {gte: 2}}\n"
+    found = load([RULE, text, outer], pipelines=[fields])
+    assert found.correlations == ()
+    first, second = sorted((error.message for error in found.errors), key=len)
+    assert words in first + second
+    assert "the processing pipeline refuses this correlation" in first + second
+    assert sum("refers to 'outer', which is refused" in message for message in (first, second)) == 1
+
+
+def test_correlations_of_our_own_stay_as_they_are(fields: Path) -> None:
+    folder = bundled.detections()
+    fields.write_text("transformations: [{type: field_name_prefix, prefix: no.}]\n")
+    assert load([folder], pipelines=[fields]).correlations == load([folder]).correlations
 
 
 def test_installed_pipelines_are_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
