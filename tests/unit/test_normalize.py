@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors import normalize as kernel
+from connectors import columns as kernel
+from connectors.cells import times
 from connectors.normalize import Want, columns_of, normalize, understand
 from connectors.sources import functions, load_mappings
 from connectors.values import micros
@@ -150,5 +151,5 @@ def test_columns_have_the_types_of_the_schema() -> None:
 def test_times_with_fractions_are_those_of_the_slow_way() -> None:
     dates = ("2026-03-01T01:02:03", "2026-03-01T23:59:60", "2026-02-30T00:00:00", "1969-12-31T23:59:59", "0000-01-01T00:00:00", "2026-03-01T25:00:00")
     texts = [date + end for date in dates for end in ("Z", ".1Z", ".1234567Z", ".999999999999Z", ".5+02:00", "")]
-    found = kernel._times(pl.Series("time", [*texts, None, "x"]))
+    found = times(pl.Series("time", [*texts, None, "x"]))
     assert found.cast(pl.Int64).to_list() == [*map(micros, texts), None, None]
