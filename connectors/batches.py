@@ -14,6 +14,7 @@ import polars as pl
 
 from connectors.envelopes import Piece
 from connectors.foreign import records_of
+from connectors.repeats import Repeats
 from connectors.transports.base import Limits, Object, Transport
 from connectors.transports.files import FilesTransport
 from engine.errors import InputError
@@ -33,13 +34,13 @@ Place = tuple[int, int]
 class Batch:
     """Records of some objects (raw_data, object, object_index, position, repaired) and what happened while they were read.
 
-    ``parts``: with which of its frames an object begins here, for objects that come in several; ``failed`` are whole objects; ``stored`` and
-    ``decompressed`` are bytes. ``ends``: how many records the objects that end here hold up to where they were read, those before their ``start``
-    included; an object that could not be had now has none and is to be read another time.
+    ``repeats``: by (object, position), how many records equal to it the object held before, where it held any; ``failed`` are whole objects;
+    ``stored`` and ``decompressed`` are bytes. ``ends``: how many records the objects that end here hold up to where they were read, those before
+    their ``start`` included; an object that could not be had now has none and is to be read another time.
     """
 
     records: pl.DataFrame
-    parts: dict[str, int] = field(default_factory=dict)
+    repeats: dict[tuple[str, int], int] = field(default_factory=dict)
     skips: list[Skip] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     failed: list[Reject] = field(default_factory=list)
@@ -102,9 +103,9 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
     """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception."""
     chunk = replace(limits, chunk_bytes=min(limits.chunk_bytes, BATCH_BYTES))
     frames: list[tuple[int, str, pl.DataFrame]] = []
-    batch, held = _empty_batch(), 0
+    batch, held, repeats = _empty_batch(), 0, Repeats()
     for index, obj in group:
-        part, records, first = 0, obj.first_position, obj.first_position
+        records = first = obj.first_position
         try:
             for piece in records_of(transport.read(obj), obj, chunk):
                 piece = _placed(piece, first) if first else piece
@@ -114,12 +115,10 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
                 batch.decompressed += piece.decompressed
                 if not piece.records.height:
                     continue
-                batch.parts.setdefault(obj.uri, part)
-                part += 1
                 frames.append((index, obj.uri, piece.records))
                 held += piece.decompressed
                 if held >= BATCH_BYTES:
-                    yield replace(batch, records=_together(frames))
+                    yield _filled(batch, frames, repeats)
                     batch, frames, held = _empty_batch(), [], 0
             batch.ends[obj.uri] = records
         except InputError as error:
@@ -130,7 +129,12 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
             batch.failed.append(Reject(obj.uri, f"cannot be read: {error.strerror or error}"))
         batch.objects_done += 1
         batch.stored += obj.length
-    yield replace(batch, records=_together(frames)) if frames else batch
+    yield _filled(batch, frames, repeats) if frames else batch
+
+
+def _filled(batch: Batch, frames: Sequence[tuple[int, str, pl.DataFrame]], repeats: Repeats) -> Batch:
+    records = _together(frames)
+    return replace(batch, records=records, repeats=repeats.count(records))
 
 
 def _together(frames: Sequence[tuple[int, str, pl.DataFrame]]) -> pl.DataFrame:
