@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import polars as pl
 
-from connectors.envelopes import Piece
+from connectors.envelopes import Piece, split
 from connectors.foreign import records_of
 from connectors.repeats import Repeats
 from connectors.transports.base import Limits, Object, Transport
@@ -25,6 +25,9 @@ STREAM_BYTES = 32 << 20
 
 BATCH_BYTES = 32 << 20
 """Records are worked on in batches of about this much text."""
+
+RECALL_BYTES = 1 << 20
+"""So much of what was read before of a growing object is looked at again, for records that are equal to new ones."""
 
 Place = tuple[int, int]
 """Index of an object in the run's list, index of a record in that object."""
@@ -107,6 +110,8 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
     for index, obj in group:
         records = first = obj.first_position
         try:
+            if obj.start:
+                repeats.recall(index, _read_before(transport, obj, chunk))
             for piece in records_of(transport.read(obj), obj, chunk):
                 piece = _placed(piece, first) if first else piece
                 records = max(records, _end(piece))
@@ -143,6 +148,14 @@ def _together(frames: Sequence[tuple[int, str, pl.DataFrame]]) -> pl.DataFrame:
     uris = pl.Series("object", [uri for _, uri, _ in frames]).gather(which)
     indexes = pl.Series("object_index", [index for index, _, _ in frames], dtype=pl.UInt32).gather(which)
     return pl.concat([records for _, _, records in frames]).hstack([uris, indexes])
+
+
+def _read_before(transport: Transport, obj: Object, limits: Limits) -> pl.Series:
+    """The last records before those that are planned of a growing object."""
+    begin = max(0, obj.start - RECALL_BYTES)
+    block = transport.stored(obj, begin, obj.start)
+    pieces = split([block[block.find(b"\n") + 1 :] if begin else block], obj.uri, limits, continued=begin > 0)
+    return pl.concat([_empty_batch().records["raw_data"], *(piece.records["raw_data"] for piece in pieces)])
 
 
 def _placed(piece: Piece, first: int) -> Piece:

@@ -12,37 +12,43 @@ import polars as pl
 MEMORY = 262_144
 """An object that is read in several batches is remembered so many records back. Equal records are equal in their times too, so they stand close."""
 
+_KEY = ("object_index", "hash")
+
 
 class Repeats:
     """Counts equal records over the batches of a stream, in which objects follow each other."""
 
     def __init__(self) -> None:
-        self._object: int | None = None
-        self._before = pl.Series("hash", [], dtype=pl.UInt64)
+        self._before = pl.DataFrame(schema={"object_index": pl.UInt32, "hash": pl.UInt64})
+
+    def recall(self, index: int, texts: pl.Series) -> None:
+        """Take ``texts`` for the records of an object that stand before those that are read of it now."""
+        self._before = pl.concat((self._before, _keys(pl.repeat(index, texts.len(), dtype=pl.UInt32, eager=True), texts)))
 
     def count(self, records: pl.DataFrame) -> dict[tuple[str, int], int]:
         """By (object, position), how many records equal to it the object held before; those that are the first of their kind are left out."""
         if not records.height:
             return {}
-        hashes, objects = records["raw_data"].hash().alias("hash"), records["object_index"]
-        first, last = objects[0], objects[-1]
-        before = self._before if self._object == first else self._before.clear()
-        alike = hashes.is_duplicated()
-        if before.len():
-            alike |= hashes.is_in(before.implode()) & (objects == first)
-        self._object = last
-        mine = hashes.filter(objects == last)
-        self._before = (mine if last != first else pl.concat((before, mine))).tail(MEMORY)
-        return _numbered(records, hashes, alike, before) if alike.any() else {}
+        keys, before = _keys(records["object_index"], records["raw_data"]), self._before
+        alike = keys["hash"].is_duplicated()
+        if before.height:
+            known = keys.join(before.unique().with_columns(known=pl.lit(True)), on=_KEY, how="left", maintain_order="left")["known"]
+            alike |= known.fill_null(False)
+        last = keys["object_index"][-1]
+        self._before = pl.concat((before, keys)).filter(pl.col("object_index") == last).tail(MEMORY)
+        return _numbered(records, keys, alike, before) if alike.any() else {}
 
 
-def _numbered(records: pl.DataFrame, hashes: pl.Series, alike: pl.Series, before: pl.Series) -> dict[tuple[str, int], int]:
-    first = records["object_index"][0]
-    chosen = records.select("object_index", "object", "position", hash=hashes).filter(alike)
-    earlier = before.filter(before.is_in(chosen["hash"].unique().implode())).value_counts()
-    counted: Counter[tuple[int, int]] = Counter({(first, value): count for value, count in earlier.iter_rows()})
+def _keys(objects: pl.Series, texts: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame([objects.alias("object_index"), texts.hash().alias("hash")])
+
+
+def _numbered(records: pl.DataFrame, keys: pl.DataFrame, alike: pl.Series, before: pl.DataFrame) -> dict[tuple[str, int], int]:
+    chosen = records.select("object", "position").hstack(keys).filter(alike)
+    earlier = before.join(chosen, on=_KEY, how="semi").group_by(*_KEY).len()
+    counted: Counter[tuple[int, int]] = Counter({(index, value): count for index, value, count in earlier.iter_rows()})
     found: dict[tuple[str, int], int] = {}
-    for index, uri, position, value in chosen.iter_rows():
+    for uri, position, index, value in chosen.iter_rows():
         if number := counted[index, value]:
             found[uri, position] = number
         counted[index, value] += 1
