@@ -28,8 +28,10 @@ from engine.schema import COLUMNS, ColumnRule, Mapping
 FUTURE = timedelta(hours=1)
 """Events later than this after ``now`` are kept but flagged."""
 
-NO_PARTS: AnyMapping[str, int] = MappingProxyType({})
-"""No object of the frame continues an earlier one."""
+Repeated = AnyMapping[tuple[str, int], int]
+"""By (object, position), how many records equal to it the object holds before, where it holds any."""
+
+NO_REPEATS: Repeated = MappingProxyType({})
 
 _BASE = frozenset(("x.uid", "time", "x.source", "x.object", "x.position", "x.flags", "raw_data"))
 """Columns every events frame has."""
@@ -71,12 +73,12 @@ def understand(
     wants: AnyMapping[str, Want],
     *,
     now: datetime,
-    parts: AnyMapping[str, int] = NO_PARTS,
+    repeats: Repeated = NO_REPEATS,
 ) -> Understood:
     """Recognise the source of every record (columns raw_data, object, position, repaired) and normalise it.
 
-    ``wants`` says per source what to extract. ``parts`` says which part of its object a frame holds, for objects that come in several frames: equal
-    records without an id of their own stay different events.
+    ``wants`` says per source what to extract. Equal records of an object without an id of their own are different events: ``repeats`` counts those
+    that stand outside the frame as well.
     """
     if not records.height:
         return Understood([], [])
@@ -100,19 +102,17 @@ def understand(
             cells = shredded.cells if rows is None else shredded.cells[rows]
         else:
             cells = shred_shapes(mine["raw_data"], _paths(mapping, wants[mapping.source]), mapping.embedded).cells
-        found.append((mapping, _normalize(mine, cells, mapping, wants[mapping.source], now, parts)))
+        found.append((mapping, _normalize(mine, cells, mapping, wants[mapping.source], now, repeats)))
     lost = records.filter(pl.Series(owner < 0))
     unknown = [Skip(uri, unknown_reason(text), 1, at) for uri, at, text in lost.select("object", "position", "raw_data").iter_rows()]
     return Understood(found, unknown)
 
 
-def normalize(
-    records: pl.DataFrame, mapping: Mapping, want: Want | None = None, *, now: datetime, parts: AnyMapping[str, int] = NO_PARTS
-) -> Normalized:
+def normalize(records: pl.DataFrame, mapping: Mapping, want: Want | None = None, *, now: datetime, repeats: Repeated = NO_REPEATS) -> Normalized:
     """Normalise records (raw_data, object, position, repaired) that are known to belong to ``mapping``'s source."""
     want = want or Want()
     cells = cells_of(records["raw_data"], _paths(mapping, want), mapping.embedded)
-    return _normalize(records, cells, mapping, want, now, parts)
+    return _normalize(records, cells, mapping, want, now, repeats)
 
 
 def columns_of(raw: pl.Series, mapping: Mapping, want: Want) -> pl.DataFrame:
@@ -146,7 +146,7 @@ def _paths(mapping: Mapping | None, want: Want) -> list[str]:
 # --- events ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, parts: AnyMapping[str, int]) -> Normalized:
+def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, repeats: Repeated) -> Normalized:
     failures: dict[str, pl.Series] = {}
     time = column("time", mapping.columns["time"], cells, mapping.source, failures)
     columns = [
@@ -156,7 +156,7 @@ def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, wan
         for name in _wanted_columns(want, mapping)
     ]
     base = records.select("raw_data", pl.col("object").alias("x.object"), pl.col("position").alias("x.position")).with_columns(
-        _uids(mapping, cells, records, parts),
+        _uids(mapping, cells, records, repeats),
         time,
         pl.lit(mapping.source).alias("x.source"),
         _flags(records, time, now, failures),
@@ -197,7 +197,7 @@ def _flags(records: pl.DataFrame, time: pl.Series, now: datetime, failures: AnyM
     return frame.select(pl.when(pl.col("x.flags").list.len() > 0).then(pl.col("x.flags")))["x.flags"]
 
 
-def _uids(mapping: Mapping, cells: pl.DataFrame, records: pl.DataFrame, parts: AnyMapping[str, int]) -> pl.Series:
+def _uids(mapping: Mapping, cells: pl.DataFrame, records: pl.DataFrame, repeats: Repeated) -> pl.Series:
     """x.uid: the mapping's key, else a hash of the record and how many equal ones the object held before it."""
     rule = mapping.uid
     if rule.function is None:
@@ -216,9 +216,9 @@ def _uids(mapping: Mapping, cells: pl.DataFrame, records: pl.DataFrame, parts: A
     rows = missing.arg_true()
     seen: Counter[tuple[str, str]] = Counter()
     made: list[str] = []
-    for uri, text in records[rows].select("object", "raw_data").iter_rows():
+    for uri, position, text in records[rows].select("object", "position", "raw_data").iter_rows():
         digest = sha256(text.encode()).hexdigest()[:32]
-        part, nth = parts.get(uri, 0), seen[uri, digest]
-        made.append(f"{digest}|{part}.{nth}" if part else f"{digest}|{nth}" if nth else digest)
+        nth = max(seen[uri, digest], repeats.get((uri, position), 0))
+        made.append(f"{digest}|{nth}" if nth else digest)
         seen[uri, digest] += 1
     return uids.scatter(rows, pl.Series(made))

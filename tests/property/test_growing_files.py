@@ -11,12 +11,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.batches import Input, list_input
+from connectors.batches import Batch, Input, list_input
 from connectors.cursors import Seen, plan
 from connectors.transports.base import Limits
 from connectors.transports.files import FilesTransport
 
-Rows = list[tuple[int, str]]
+Rows = list[tuple[int, str, int]]
+"""Position, text, and how many equal ones stood before."""
+
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -29,7 +31,8 @@ record = st.dictionaries(
 @st.composite
 def file_bytes(draw: st.DrawFn) -> bytes:
     """NDJSON, wrapped lines, documents over several lines, or one document; with LF or CRLF, blank lines and a byte order mark."""
-    records = draw(st.lists(record, min_size=1, max_size=12))
+    records = draw(st.lists(record, min_size=1, max_size=8))
+    records += draw(st.lists(st.sampled_from(records), max_size=6))
     ascii_only, indent = draw(st.booleans()), draw(st.sampled_from([None, None, 1]))
     newline = draw(st.sampled_from(["\n", "\r\n"]))
     shape = draw(st.sampled_from(["lines", "lines", "wrapped", "document"]))
@@ -48,7 +51,12 @@ def file_bytes(draw: st.DrawFn) -> bytes:
 def read_whole(path: Path) -> Rows:
     limits = Limits()
     found = [batch for stream in list_input([str(path)], limits, None).streams(limits) for batch in stream]
-    return [row for batch in found for row in batch.records.select("position", "raw_data").iter_rows()]
+    return [row for batch in found for row in rows_of(batch)]
+
+
+def rows_of(batch: Batch) -> Rows:
+    rows = batch.records.select("object", "position", "raw_data").iter_rows()
+    return [(at, text, batch.repeats.get((uri, at), 0)) for uri, at, text in rows]
 
 
 def take_now(path: Path, rows: dict[str, Seen], now: datetime) -> Rows:
@@ -59,7 +67,7 @@ def take_now(path: Path, rows: dict[str, Seen], now: datetime) -> Rows:
     for stream in Input(transport, list(planned.objects)).streams(limits):
         for batch in stream:
             assert batch.failed == batch.rejects == []
-            found += batch.records.select("position", "raw_data").iter_rows()
+            found += rows_of(batch)
             ends |= batch.ends
     rows.update((row.uri, row) for row in planned.settled(ends))
     return found

@@ -129,8 +129,8 @@ def test_equal_records_without_an_id_are_numbered_within_their_object() -> None:
     digest = uids[0]
     assert len(digest) == 32
     assert uids == [digest, f"{digest}|1", digest, "e-2|111122223333"]
-    later = normalize(records, TRAIL, Want(columns=()), now=NOW, parts={"a": 2}).events["x.uid"].to_list()
-    assert later == [f"{digest}|2.0", f"{digest}|2.1", digest, "e-2|111122223333"]
+    later = normalize(records, TRAIL, Want(columns=()), now=NOW, repeats={("a", 0): 2, ("a", 1): 3, ("b", 3): 4}).events["x.uid"].to_list()
+    assert later == [f"{digest}|2", f"{digest}|3", digest, "e-2|111122223333"]
 
 
 def test_columns_of_keeps_every_row() -> None:
