@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import polars as pl
 
+from connectors.envelopes import Piece
 from connectors.foreign import records_of
 from connectors.transports.base import Limits, Object, Transport
 from connectors.transports.files import FilesTransport
@@ -32,7 +33,8 @@ class Batch:
     """Records of some objects (raw_data, object, object_index, position, repaired) and what happened while they were read.
 
     ``parts``: with which of its frames an object begins here, for objects that come in several; ``failed`` are whole objects; ``stored`` and
-    ``decompressed`` are bytes.
+    ``decompressed`` are bytes. ``ends``: how many records the objects that end here hold up to where they were read, those before their ``start``
+    included; an object that could not be had now has none and is to be read another time.
     """
 
     records: pl.DataFrame
@@ -40,6 +42,7 @@ class Batch:
     skips: list[Skip] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     failed: list[Reject] = field(default_factory=list)
+    ends: dict[str, int] = field(default_factory=dict)
     objects_done: int = 0
     stored: int = 0
     decompressed: int = 0
@@ -60,7 +63,7 @@ class Input:
         size = 0
         for index, obj in enumerate(self.objects):
             group.append((index, obj))
-            size += obj.size
+            size += obj.length
             if size >= STREAM_BYTES:
                 yield batches(self.transport, group, limits)
                 group, size = [], 0
@@ -99,9 +102,11 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
     chunk = replace(limits, chunk_bytes=min(limits.chunk_bytes, BATCH_BYTES))
     batch, frames, held = _empty_batch(), [], 0
     for index, obj in group:
-        part = 0
+        part, records, first = 0, obj.first_position, obj.first_position
         try:
             for piece in records_of(transport.read(obj), obj, chunk):
+                piece = _placed(piece, first) if first else piece
+                records = max(records, _end(piece))
                 batch.skips.extend(piece.skips)
                 batch.rejects.extend(piece.rejects)
                 batch.decompressed += piece.decompressed
@@ -114,13 +119,29 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
                 if held >= BATCH_BYTES:
                     yield replace(batch, records=pl.concat(frames))
                     batch, frames, held = _empty_batch(), [], 0
+            batch.ends[obj.uri] = records
         except InputError as error:
             batch.failed.append(Reject(obj.uri, str(error).removeprefix(f"{obj.uri}: ")))
+            if not error.transient:
+                batch.ends[obj.uri] = records
         except OSError as error:
             batch.failed.append(Reject(obj.uri, f"cannot be read: {error.strerror or error}"))
         batch.objects_done += 1
-        batch.stored += obj.size
+        batch.stored += obj.length
     yield replace(batch, records=pl.concat(frames)) if frames else batch
+
+
+def _placed(piece: Piece, first: int) -> Piece:
+    """``piece`` with its positions counted on from ``first``."""
+    records = piece.records.with_columns(pl.col("position") + first)
+    rejects = [reject if reject.position is None else replace(reject, position=reject.position + first) for reject in piece.rejects]
+    return replace(piece, records=records, rejects=rejects)
+
+
+def _end(piece: Piece) -> int:
+    """The position after the last record of ``piece``, refused ones included; 0 where it has none."""
+    last = piece.records["position"][-1] if piece.records.height else -1
+    return 1 + max(last, max((reject.position for reject in piece.rejects if reject.position is not None), default=-1))
 
 
 def _empty_batch() -> Batch:
