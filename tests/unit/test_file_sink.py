@@ -16,11 +16,11 @@ from engine.sinks import file as file_module
 from engine.sinks import make_sink
 from engine.sinks.base import Delivery
 from engine.sinks.file import FileSink
-from tests.outbox import NOW, Settings, deliveries
+from tests.outbox import NOW, configured, deliveries
 
 
 def sink(path: Path, **options: object) -> FileSink:
-    made = make_sink(Settings("out", "file", {"path": str(path), **options}))
+    made = make_sink(configured("out", "file", path=str(path), **options))
     assert isinstance(made, FileSink)
     return made
 
