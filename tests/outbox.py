@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from engine.config import SinkConfig
+from engine.config.keys import SINKS
 from engine.documents.delivered import Layout, to_delivered
 from engine.model import Alert, Level, State
 from engine.sinks.base import Delivery, Sent
@@ -15,13 +18,11 @@ from tests.alert_samples import alert
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The configuration of a sink."""
-
-    name: str
-    type: str
-    options: dict[str, object]
+def configured(name: str, kind: str, **options: object) -> SinkConfig:
+    """A sink's configuration as the file would give it: ``options`` are checked and converted, the others have their defaults."""
+    given = {key.name: options.get(key.name, key.default) for key in SINKS[kind]}
+    assert set(options) <= set(given)
+    return SinkConfig(name, kind, {key.name: key.kind.convert(given[key.name], Path()) for key in SINKS[kind] if given[key.name] is not None})
 
 
 @dataclass(frozen=True, slots=True)

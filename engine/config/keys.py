@@ -73,16 +73,23 @@ SINKS: dict[str, tuple[Key, ...]] = {
         Key("timeout", kinds.SECONDS, "30s"),
         Key("bulk_bytes", kinds.SIZE, "5 MiB"),
         Key("bulk_documents", kinds.COUNT, 500),
+        Key("retention", kinds.POSITIVE, "365d"),
+        Key("kibana", kinds.URL),
+        Key("kibana_api_key", kinds.SECRET),
+        Key("kibana_space", kinds.TEXT),
     ),
     "file": (
         Key("path", kinds.PATH, required=True),
         Key("max_bytes", kinds.SIZE, "64 MiB"),
         Key("keep", kinds.COUNT, 10),
+        Key("format", kinds.one_of("ndjson", "ecs"), "ndjson"),
     ),
     "webhook": (
         Key("url", kinds.ADDRESS, required=True),
         Key("secret", kinds.SECRET),
         Key("style", kinds.one_of("json", "slack"), "json"),
+        Key("ca_certs", kinds.PATH),
+        Key("proxy", kinds.URL),
         Key("timeout", kinds.SECONDS, "30s"),
     ),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 
 from engine.errors import ConfigError
 from engine.sinks.base import Sink, SinkSettings
@@ -22,7 +21,5 @@ def make_sink(settings: SinkSettings) -> Sink:
     """The sink that ``settings`` describe; nothing is opened yet. Raises ConfigError."""
     made = SINKS.get(settings.type)
     if made is None:
-        near = get_close_matches(settings.type, SINKS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(SINKS)}"
-        raise ConfigError(f"sink {settings.name}: there is no type {settings.type}; {hint}")
+        raise ConfigError(f"[sink.{settings.name}] there is no type {settings.type}; there are {', '.join(SINKS)}")
     return made(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
 _NAMESPACE = re.compile(r"[a-z0-9_.]{1,100}")
-_RETENTION = re.compile(r"[1-9][0-9]*(d|h)")
 
 
 class ElasticsearchSink:
@@ -36,16 +35,13 @@ class ElasticsearchSink:
         options = Options(settings)
         self.name = settings.name
         self.connection = Connection.of(options)
-        self.namespace = options.text("namespace") or "default"
-        self.retention = options.text("retention") or "365d"
-        self.max_bytes = options.number("bulk_bytes", 5 << 20, 1 << 10)
-        self.max_items = options.number("bulk_items", 500)
+        self.namespace = options.need("namespace", str)
+        self.retention = f"{max(1, round(options.need('retention', timedelta) / timedelta(days=1)))}d"
+        self.max_bytes = options.need("bulk_bytes", int)
+        self.max_items = options.need("bulk_documents", int)
         self.kibana = Kibana.of(options, self.connection)
-        options.done()
         if not _NAMESPACE.fullmatch(self.namespace):
-            raise ConfigError(f"sink {self.name}: namespace {self.namespace!r} may hold small letters, digits, dots and underscores alone")
-        if not _RETENTION.fullmatch(self.retention):
-            raise ConfigError(f"sink {self.name}: retention {self.retention!r} is no time; write it as 365d")
+            raise ConfigError(f"[sink.{self.name}] namespace {self.namespace!r} may hold small letters, digits, dots and underscores alone")
         self.backoff = Backoff()
         self.breaker = Breaker()
         self._generation = 0

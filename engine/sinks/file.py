@@ -32,11 +32,10 @@ class FileSink:
     def __init__(self, settings: SinkSettings) -> None:
         options = Options(settings)
         self.name = settings.name
-        self.path = Path(options.needed("path"))
-        self.max_bytes = options.number("max_bytes", 100 << 20, 1024)
-        self.keep = options.number("keep", 10)
-        self.layout = Layout(options.choice("format", "ndjson", tuple(layout.value for layout in Layout)))
-        options.done()
+        self.path = options.need("path", Path)
+        self.max_bytes = options.need("max_bytes", int)
+        self.keep = options.need("keep", int)
+        self.layout = Layout(options.need("format", str))
         self._known: set[tuple[str, int]] | None = None
 
     def install(self) -> list[str]:

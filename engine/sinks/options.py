@@ -1,10 +1,8 @@
-"""The options of a sink, read with their types; what is left over is a mistake and named."""
+"""The options of a sink with their types. Their names, kinds and defaults stand in `engine.config.keys`, where they are checked."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from engine.errors import ConfigError
 from engine.sinks.base import SinkSettings
@@ -13,76 +11,22 @@ T = TypeVar("T")
 
 
 class Options:
-    """Takes the options of one sink. Every `take_…` raises ConfigError for a value of the wrong type; `done` for names nobody asked for."""
+    """Reads the options of one sink."""
 
     def __init__(self, settings: SinkSettings) -> None:
         self.sink = settings.name
-        self._left = dict(settings.options)
-        self._known: list[str] = []
+        self._values = settings.options
 
-    def text(self, name: str, default: str | None = None, *, required: bool = False) -> str | None:
-        """A non-empty text."""
-        value = self._take(name, str, default, required)
-        if value == "":
-            raise self._wrong(name, "is empty")
+    def get(self, name: str, kind: type[T]) -> T | None:
+        """The option, None where it is not set. Raises ConfigError where a secret cannot be had."""
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise ConfigError(f"[sink.{self.sink}] {name} is no {kind.__name__}")
         return value
 
-    def needed(self, name: str) -> str:
-        """A text that has to be there."""
-        value = self.text(name, required=True)
-        assert value is not None
-        return value
-
-    def number(self, name: str, default: int, least: int = 1) -> int:
-        """A whole number of at least ``least``."""
-        value = self._take(name, int, default, False)
-        if value is None or isinstance(value, bool) or value < least:
-            raise self._wrong(name, f"must be a whole number of at least {least}")
-        return value
-
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        """One of a few words."""
-        value = self.text(name, default)
-        if value not in choices:
-            raise self._wrong(name, f"must be one of {', '.join(choices)}")
-        return value
-
-    def flag(self, name: str, default: bool) -> bool:
-        """One of true and false."""
-        value = self._take(name, bool, default, False)
-        return default if value is None else value
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """One text or a list of them."""
-        value: Any = self._left.get(name)
-        if isinstance(value, (list, tuple)):
-            self._left.pop(name)
-            self._known.append(name)
-            if not value or not all(isinstance(item, str) and item for item in value):
-                raise self._wrong(name, "must be a text or a list of texts")
-            return tuple(value)
-        single = self.text(name)
-        return () if single is None else (single,)
-
-    def done(self) -> None:
-        """Raises ConfigError for options that no sink of this type has."""
-        for name in self._left:
-            near = get_close_matches(name, self._known, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(sorted(self._known))}"
-            raise ConfigError(f"sink {self.sink}: there is no option {name}{hint}")
-
-    def _take(self, name: str, kind: type[T], default: T | None, required: bool) -> T | None:
-        self._known.append(name)
-        value = self._left.pop(name, None)
+    def need(self, name: str, kind: type[T]) -> T:
+        """The option, which is there because it has to be, or has a default."""
+        value = self.get(name, kind)
         if value is None:
-            if required:
-                raise self._wrong(name, "is missing")
-            return default
-        if kind is str and isinstance(value, Path):
-            value = str(value)
-        if not isinstance(value, kind):
-            raise self._wrong(name, f"must be a {'text' if kind is str else 'number' if kind is int else 'true or false'}")
+            raise ConfigError(f"[sink.{self.sink}] needs {name}")
         return value
-
-    def _wrong(self, name: str, what: str) -> ConfigError:
-        return ConfigError(f"sink {self.sink}: {name} {what}")

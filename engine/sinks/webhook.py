@@ -7,11 +7,12 @@ import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.documents.delivered import Layout
 from engine.documents.output import json_line
-from engine.errors import ConfigError, SinkError, TransientSinkError
+from engine.errors import SinkError, TransientSinkError
 from engine.sinks.base import Delivery, Outcome, SinkSettings, told
 from engine.sinks.options import Options
 from engine.sinks.retrying import REFUSED, TRANSIENT, Backoff, Breaker, Clock, retry_after
@@ -32,16 +33,12 @@ class WebhookSink:
     def __init__(self, settings: SinkSettings) -> None:
         options = Options(settings)
         self.name = settings.name
-        self.url = options.needed("url")
-        secret = options.text("secret")
-        self._secret = secret.encode() if secret else None
-        self.style = options.choice("style", "json", ("json", "slack"))
-        self.ca = options.text("ca")
-        self.proxy = options.text("proxy")
-        self.timeout = options.number("timeout", 30)
-        options.done()
-        if not self.url.startswith(("https://", "http://")):
-            raise ConfigError(f"sink {self.name}: url must begin with https://")
+        self.url = options.need("url", str)
+        self._secret = secret.encode() if (secret := options.get("secret", str)) else None
+        self.style = options.need("style", str)
+        self.ca_certs = options.get("ca_certs", Path)
+        self.proxy = options.get("proxy", str)
+        self.timeout = options.need("timeout", float)
         self.backoff = Backoff()
         self.breaker = Breaker()
 
@@ -49,7 +46,9 @@ class WebhookSink:
     def _pool(self) -> urllib3.PoolManager:
         import urllib3
 
-        options: dict[str, Any] = {"timeout": float(self.timeout), "cert_reqs": "CERT_REQUIRED"} | ({"ca_certs": self.ca} if self.ca else {})
+        options: dict[str, Any] = {"timeout": self.timeout, "cert_reqs": "CERT_REQUIRED"}
+        if self.ca_certs:
+            options["ca_certs"] = str(self.ca_certs)
         return urllib3.ProxyManager(self.proxy, **options) if self.proxy else urllib3.PoolManager(**options)
 
     def install(self) -> list[str]:

@@ -22,7 +22,7 @@ from engine.sinks.drain import Drained, drain
 from engine.sinks.elasticsearch import ElasticsearchSink
 from engine.sinks.retrying import Backoff, Breaker
 from tests.elasticsearch_node import Node
-from tests.outbox import NOW, Kept, MemoryOutbox, Settings, delivery, grown, kept
+from tests.outbox import NOW, Kept, MemoryOutbox, configured, delivery, grown, kept
 
 VOLUME = int(os.environ.get("CROSSWIND_TEST_ALERTS", "3000"))
 _NUMBERS = count(1)
@@ -39,7 +39,7 @@ class Place:
         self.sink.install()
 
     def make(self, **options: object) -> ElasticsearchSink:
-        made = make_sink(Settings("siem", "elasticsearch", {"hosts": self.node.url, "namespace": self.namespace, **options}))
+        made = make_sink(configured("siem", "elasticsearch", hosts=self.node.url, namespace=self.namespace, **options))
         assert isinstance(made, ElasticsearchSink)
         made.backoff = Backoff(first=0.05, longest=1.0, attempts=4)
         made.breaker = Breaker(limit=3, pause=0.2)
@@ -174,7 +174,7 @@ def test_ids_that_are_sent_again_after_rollovers_are_not_doubled(place: Callable
 
 
 def test_bulks_larger_than_the_node_takes_are_split(place: Callable[..., Place]) -> None:
-    here = place(bulk_bytes=64 << 20, bulk_items=1000, compress=False)
+    here = place(bulk_bytes=64 << 20, bulk_documents=1000)
     alerts = [kept(number, reason="r" * 12_000) for number in range(500)]
     assert here.drain(MemoryOutbox(alerts)).delivered == 500
     here.holds(alerts)
@@ -182,7 +182,7 @@ def test_bulks_larger_than_the_node_takes_are_split(place: Callable[..., Place])
 
 def test_a_node_short_of_memory_that_is_killed_in_the_middle_loses_and_doubles_nothing(place: Callable[..., Place]) -> None:
     """429 of a node with 1 MB for writes, then kill -9 while bulks run, then the usual node again."""
-    here = place(bulk_items=100)
+    here = place(bulk_documents=100)
     node = here.node
     node.kill()
     node.start(indexing_pressure__memory__limit="1mb")
@@ -192,7 +192,7 @@ def test_a_node_short_of_memory_that_is_killed_in_the_middle_loses_and_doubles_n
     reports: list[Drained] = []
 
     def keep_draining() -> None:
-        sink = here.make(bulk_items=1000)
+        sink = here.make(bulk_documents=1000)
         while outbox.rows and not done.is_set():
             reports.append(here.drain(outbox, sink))
             time.sleep(0.05)

@@ -123,6 +123,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         "timeout": 60.0,
         "bulk_bytes": 2 << 20,
         "bulk_documents": 500,
+        "retention": timedelta(days=365),
     }
     assert copy.options["path"] == tmp_path / "out/alerts.ndjson"
     assert chat.options["url"] == "https://hooks.slack.com/services/T0/B0/xyz"
@@ -221,7 +222,7 @@ def test_what_hunting_does_not_need_may_be_missing(tmp_path: Path) -> None:
         ('[sink.a]\ntype = "mail"', "crosswind.toml:2: type is one of elasticsearch, file, webhook"),
         (
             '[sink.a]\ntype = "file"\npath = "x"\nhosts = "x"',
-            "crosswind.toml:4: unknown key 'hosts' in [sink.a]; there is type, path, max_bytes, keep",
+            "crosswind.toml:4: unknown key 'hosts' in [sink.a]; there is type, path, max_bytes, keep, format",
         ),
         (
             '[sink.a]\ntype = "elasticsearch"\nhosts = "https://a"\napi_key = "abc"',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError, SinkError, TransientSinkError
@@ -22,40 +23,27 @@ class Connection:
     hosts: tuple[str, ...]
     api_key: str | None
     user: tuple[str, str] | None
-    ca: str | None
-    fingerprint: str | None
-    verify: bool
+    ca_certs: str | None
+    ca_fingerprint: str | None
+    verify_certs: bool
     proxy: str | None
-    timeout: int
-    compress: bool
+    timeout: float
 
     @classmethod
     def of(cls, options: Options) -> Connection:
         """From the options of a sink. Raises ConfigError."""
-        username, password = options.text("username"), options.text("password")
-        made = cls(
-            hosts=options.texts("hosts"),
-            api_key=options.text("api_key"),
+        username, password = options.get("username", str), options.get("password", str)
+        authority = options.get("ca_certs", Path)
+        return cls(
+            hosts=options.need("hosts", tuple),
+            api_key=options.get("api_key", str),
             user=(username, password) if username is not None and password is not None else None,
-            ca=options.text("ca"),
-            fingerprint=options.text("fingerprint"),
-            verify=options.flag("verify", True),
-            proxy=options.text("proxy"),
-            timeout=options.number("timeout", 60),
-            compress=options.flag("compress", True),
+            ca_certs=str(authority) if authority else None,
+            ca_fingerprint=options.get("ca_fingerprint", str),
+            verify_certs=options.need("verify_certs", bool),
+            proxy=options.get("proxy", str),
+            timeout=options.need("timeout", float),
         )
-        if not made.hosts:
-            raise ConfigError(f"sink {options.sink}: hosts is missing; name one or more, such as https://localhost:9200")
-        for host in made.hosts:
-            if not host.startswith(("https://", "http://")):
-                raise ConfigError(f"sink {options.sink}: {host} is no address of a host; write it as https://name:9200")
-        if (username is None) != (password is None):
-            raise ConfigError(f"sink {options.sink}: username and password go together")
-        if made.api_key and made.user:
-            raise ConfigError(f"sink {options.sink}: give either api_key or username and password")
-        if made.ca and made.fingerprint:
-            raise ConfigError(f"sink {options.sink}: give either ca or fingerprint")
-        return made
 
 
 def connect(to: Connection) -> Elasticsearch:
@@ -65,15 +53,15 @@ def connect(to: Connection) -> Elasticsearch:
 
     secure: dict[str, Any] = {}
     if any(host.startswith("https://") for host in to.hosts):
-        secure = {"verify_certs": to.verify, "ssl_show_warn": False} if not to.fingerprint else {"ssl_assert_fingerprint": to.fingerprint}
-        if to.ca:
-            secure["ca_certs"] = to.ca
+        secure = {"verify_certs": to.verify_certs, "ssl_show_warn": False} if not to.ca_fingerprint else {"ssl_assert_fingerprint": to.ca_fingerprint}
+        if to.ca_certs:
+            secure["ca_certs"] = to.ca_certs
     try:
         return Elasticsearch(
             [_with_port(host) for host in to.hosts],
             api_key=to.api_key,
             basic_auth=to.user,
-            http_compress=to.compress,
+            http_compress=True,
             request_timeout=to.timeout,
             max_retries=len(to.hosts) - 1,
             retry_on_status=(),
@@ -140,7 +128,7 @@ def as_sink_error(sink: str, error: Exception) -> SinkError:
             f"sink {sink}: Elasticsearch answered {error.status_code}: {reason_of(error.body) or told(error)}{_HINTS.get(error.status_code, '')}"
         )
     if isinstance(error, TlsError):
-        return SinkError(f"sink {sink}: TLS failed: {told(error)}; check ca or fingerprint")
+        return SinkError(f"sink {sink}: TLS failed: {told(error)}; check ca_certs or ca_fingerprint")
     if isinstance(error, UnsupportedProductError):
         return SinkError(f"sink {sink}: what answers there is no Elasticsearch 9: {told(error)}")
     if isinstance(error, (Away, ConnectionTimeout, OSError)):

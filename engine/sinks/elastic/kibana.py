@@ -43,21 +43,18 @@ class Kibana:
         """From the options of a sink. Raises ConfigError."""
         import base64
 
-        url, space, key = options.text("kibana"), options.text("kibana_space"), options.text("kibana_api_key")
-        if url is not None and not url.startswith(("https://", "http://")):
-            raise ConfigError(f"sink {options.sink}: {url} is no address of Kibana; write it as https://name:5601")
-        key = key or connection.api_key
+        key = options.get("kibana_api_key", str) or connection.api_key
         headers = {"kbn-xsrf": "crosswind"}
         if key:
             headers["authorization"] = f"ApiKey {key}"
         elif connection.user:
             headers["authorization"] = "Basic " + base64.b64encode(":".join(connection.user).encode()).decode()
-        return cls(options.sink, url, space, headers, connection)
+        return cls(options.sink, options.get("kibana", str), options.get("kibana_space", str), headers, connection)
 
     def install(self, namespace: str) -> list[str]:
         """Import every saved object for ``namespace``; what was imported, a line each. Raises SinkError."""
         if self.url is None:
-            raise ConfigError(f"sink {self.sink}: kibana is missing; name its address, such as https://localhost:5601")
+            raise ConfigError(f"[sink.{self.sink}] has no kibana: give its address, such as https://localhost:5601")
         base = self.url.rstrip("/") + (f"/s/{quote(self.space, safe='')}" if self.space else "")
         return [self._import(base + path, name, saved_objects(name, namespace)) for name, path in _IMPORTS]
 
@@ -85,7 +82,7 @@ class Kibana:
         import urllib3
 
         to = self.connection
-        options: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED" if to.verify else "CERT_NONE", "ca_certs": to.ca, "timeout": float(to.timeout)}
+        options: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED" if to.verify_certs else "CERT_NONE", "ca_certs": to.ca_certs, "timeout": to.timeout}
         if to.proxy:
             return urllib3.ProxyManager(to.proxy, **options)
         return urllib3.PoolManager(**options)
