@@ -1,0 +1,182 @@
+"""The lake: all events, hits and rejects as Delta tables that any tool can read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from engine.errors import StateError
+from engine.store.lake_files import lake_errors, load, make_folder, owner_only
+from engine.store.lake_log import last_batch, live_parts
+from engine.store.lake_tables import CONTENT, TABLES, UID_HIGH, UID_LOW, Table
+from engine.store.lake_writer import LakeWriter
+
+_PROPERTIES = {
+    "delta.checkpointInterval": "50",
+    "delta.deletedFileRetentionDuration": "interval 7 days",
+    "delta.logRetentionDuration": "interval 30 days",
+}
+"""Checkpoints keep opening fast when every five minutes brings a commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much a table holds: live files, their bytes and rows, and the days and sources there."""
+
+    table: str
+    files: int
+    bytes: int
+    rows: int
+    first_day: date | None
+    last_day: date | None
+    sources: tuple[str, ...]
+
+
+class Lake:
+    """Tables in one directory. It holds no connection and caches nothing: every call sees the tables as they are at that moment."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool) -> Lake:
+        """The lake at ``path``. ``create`` makes what is missing, tables and columns that newer versions brought, readable by the owner alone."""
+        path = Path(path).absolute()
+        if create:
+            with lake_errors(path, "make its tables"):
+                make_folder(path)
+                for table in TABLES.values():
+                    _complete(path, table)
+        else:
+            for table in TABLES.values():
+                load(path, table)
+        return cls(path)
+
+    def batch_of(self, table: str) -> tuple[int, str | None]:
+        """The number of the batch that was committed to a table last (0: none yet), and the digest of its plan where the log still knows it."""
+        last = last_batch(load(self.path, TABLES[table]), self.path, TABLES[table])
+        return last.number, last.digest
+
+    def writer(self, table: str, batch: int) -> LakeWriter:
+        """Takes the rows of a batch for one table."""
+        return LakeWriter(self.path, TABLES[table], batch)
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """All rows of a table as it is now. Filters on partition columns and on columns with bounds skip files."""
+        about = TABLES[table]
+        there = pl.scan_delta(load(self.path, about))
+        names = there.collect_schema().names()
+        missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in about.columns.items() if name not in names]
+        return there.with_columns(missing) if missing else there
+
+    def known(self, source_days: Iterable[tuple[str, date]], before_batch: int, among: pl.DataFrame | None = None) -> pl.DataFrame:
+        """The identities of events of earlier batches in some partitions: x.uid_high, x.uid_low, x.content_hash (unsigned), x.source, x.day.
+
+        ``among`` (x.uid_high, x.uid_low, as `fingerprints` makes them) narrows to these, so that memory goes by the new events, not by the old.
+        """
+        wanted = _partitions(source_days)
+        if wanted is None:
+            wanted = pl.lit(False)
+        numbers = [pl.col(name).reinterpret(signed=False) for name in (UID_HIGH, UID_LOW, CONTENT)]
+        with lake_errors(self.path, "read what is known of earlier batches"):
+            found = self.scan("events").filter(wanted & (pl.col("x.batch") < before_batch)).select(*numbers, "x.source", "x.day")
+            if among is not None:
+                found = found.join(among.lazy().select(UID_HIGH, UID_LOW).unique(), on=[UID_HIGH, UID_LOW], how="semi")
+            return found.collect(engine="streaming")
+
+    def events_between(
+        self, sources: Collection[str] | None, start: datetime | None, end: datetime | None, columns: Sequence[str] | None = None
+    ) -> pl.LazyFrame:
+        """Events of some sources (None: all) from ``start`` up to before ``end``."""
+        found = _between(self.scan("events"), start, end)
+        if sources is not None:
+            found = found.filter(pl.col("x.source").is_in(sorted(sources)))
+        return found if columns is None else found.select(columns)
+
+    def hits_between(self, rules: Collection[str] | None, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
+        """Hits of some rules by uid (None: all), of whatever version of them, from ``start`` up to before ``end``."""
+        found = _between(self.scan("hits"), start, end)
+        return found if rules is None else found.filter(pl.col("rule").is_in(sorted(rules)))
+
+    def raw_of(self, wanted: pl.DataFrame) -> pl.DataFrame:
+        """The records (x.uid, x.source, raw_data) of events given by x.uid, x.source and x.day."""
+        there = _partitions(wanted.select("x.source", "x.day").unique().iter_rows())
+        if there is None:
+            return pl.DataFrame(schema={"x.uid": pl.String(), "x.source": pl.String(), "raw_data": pl.String()})
+        with lake_errors(self.path, "read records"):
+            uids = wanted["x.uid"].unique().sort().implode()
+            found = self.scan("events").filter(there & pl.col("x.uid").is_in(uids)).select("x.uid", "x.source", "raw_data")
+            return found.collect(engine="streaming")
+
+    def files(self, table: str, *, sources: Collection[str] | None = None, start: datetime | None = None, end: datetime | None = None) -> list[Path]:
+        """The live files of a table that may hold rows of some sources and times, for tools that read Parquet themselves."""
+        about = TABLES[table]
+        parts = live_parts(load(self.path, about), about)
+        if sources is not None and "x.source" in about.partition:
+            parts = parts.filter(pl.col("x.source").is_in(sorted(sources)))
+        if start is not None:
+            parts = parts.filter(pl.col("x.day") >= _day(start))
+        if end is not None:
+            parts = parts.filter(pl.col("x.day") <= _day(end))
+        return [self.path / table / name for name in parts["path"].sort().to_list()]
+
+    def extent(self, table: str) -> Extent:
+        """How much a table holds, from its log alone."""
+        about = TABLES[table]
+        with lake_errors(self.path, f"read the log of table {table!r}"):
+            parts = live_parts(load(self.path, about), about)
+        days = [day for day in parts["x.day"].unique().sort().to_list() if day is not None]
+        sources = parts["x.source"].unique().sort().to_list() if "x.source" in parts.columns else []
+        first, last = (days[0], days[-1]) if days else (None, None)
+        return Extent(table, parts.height, int(parts["size"].sum()), int(parts["rows"].sum()), first, last, tuple(sources))
+
+
+def _complete(root: Path, table: Table) -> None:
+    """Make a table, or give it the columns it lacks."""
+    from deltalake import DeltaTable, Schema
+
+    path = root / table.name
+    make_folder(path / "_delta_log")
+    empty = pl.DataFrame(schema=dict(table.columns)).to_arrow(compat_level=pl.CompatLevel.oldest())
+    schema = Schema.from_arrow(empty.schema)
+    with owner_only:
+        if not DeltaTable.is_deltatable(str(path)):
+            properties = {**_PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(f"`{name}`" for name in table.bounds)}
+            DeltaTable.create(str(path), schema=schema, partition_by=list(table.partition), mode="ignore", configuration=properties)
+            return
+        there = DeltaTable(str(path))
+        ours = {field.name: field for field in schema.fields}
+        theirs = {field.name: field for field in there.schema().fields}
+        wrong = sorted(name for name in ours if name in theirs and str(ours[name].type) != str(theirs[name].type))
+        if wrong:
+            raise StateError(f"the lake at {root}: column {wrong[0]!r} of table {table.name!r} has another type; it is not a lake of this program")
+        missing = [field for name, field in ours.items() if name not in theirs]
+        if missing:
+            there.alter.add_columns(missing)
+
+
+def _partitions(source_days: Iterable[tuple[str, date]]) -> pl.Expr | None:
+    """A condition that names partitions of events, None for none."""
+    days: dict[str, set[date]] = {}
+    for source, day in source_days:
+        days.setdefault(source, set()).add(day)
+    if not days:
+        return None
+    return pl.any_horizontal((pl.col("x.source") == source) & pl.col("x.day").is_in(sorted(some)) for source, some in sorted(days.items()))
+
+
+def _between(frame: pl.LazyFrame, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
+    if start is not None:
+        frame = frame.filter((pl.col("x.day") >= _day(start)) & (pl.col("time") >= start))
+    if end is not None:
+        last = _day(end - timedelta(microseconds=1))
+        frame = frame.filter((pl.col("x.day") <= last) & (pl.col("time") < end))
+    return frame
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()

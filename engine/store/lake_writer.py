@@ -1,0 +1,237 @@
+"""Writing one batch into one table: files first, then one commit that names them all, or nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from engine.errors import EngineError, StateError
+from engine.store.fingerprints import with_fingerprints
+from engine.store.lake_files import Part, Partition, add_action, lake_errors, load, owner_only, remove, sync_log, write_part
+from engine.store.lake_log import last_batch, live_parts, remove_action
+from engine.store.lake_tables import CONTENT, EVENTS, UID_HIGH, UID_LOW, Table
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_ROWS = 50_000
+_BYTES = 64 << 20
+"""A file is written once so much waits for it."""
+_WAITING = 160 << 20
+"""Most that may wait for all files together."""
+_ATTEMPTS = 20
+_PAUSE = 0.05
+
+
+class LakeWriter:
+    """Takes the rows of one batch for one table. Threads may write at the same time; dropping and committing is for one.
+
+    Leaving the ``with`` block without a commit deletes everything that was written.
+    """
+
+    def __init__(self, root: Path, table: Table, batch: int) -> None:
+        self._root = root
+        self._table = table
+        self._batch = batch
+        self._token = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._waiting: dict[Partition, list[pl.DataFrame]] = {}
+        self._sizes: dict[Partition, int] = {}
+        self._parts: list[Part] = []
+        self._withdrawn: list[pl.DataFrame] = []
+        self._open = True
+
+    def __enter__(self) -> LakeWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.abort()
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Take rows. Columns the table does not have are left out (``native.*`` lives in memory alone), those that are missing are null."""
+        self._check_open()
+        for partition, rows in self._divided(frame):
+            with self._lock:
+                self._waiting.setdefault(partition, []).append(rows)
+                self._sizes[partition] = self._sizes.get(partition, 0) + int(rows.estimated_size())
+            self._flush_full(partition)
+        while full := self._greatest_of_too_much():
+            self._flush(full)
+
+    def drop(self, places: pl.DataFrame) -> None:
+        """Take back rows of this batch by (x.object, x.position): files that hold any are written anew without them."""
+        self._check_open()
+        keys = places.select(pl.col("x.object").cast(pl.String()), pl.col("x.position").cast(pl.Int64())).unique()
+        if not keys.height:
+            return
+        names = ["x.object", "x.position"]
+        for frames in self._waiting.values():
+            frames[:] = [frame.join(keys, on=names, how="anti", maintain_order="left") for frame in frames]
+        with lake_errors(self._root, f"rewrite files of batch {self._batch}"):
+            for part in list(self._parts):
+                path = self._root / self._table.name / part.path
+                if not pl.read_parquet(path, columns=names, glob=False).join(keys, on=names, how="semi").height:
+                    continue
+                left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(keys, on=names, how="anti", maintain_order="left")
+                if left.height:
+                    self._parts.append(self._new_file(left, part.partition))
+                self._parts.remove(part)
+                remove(self._root, self._table, [part.path])
+
+    def withdraw(self, rows: pl.DataFrame) -> None:
+        """Take rows of EARLIER batches out of the table in the same commit: columns x.day, x.uid and, for events, x.source."""
+        self._check_open()
+        if rows.height:
+            self._withdrawn.append(rows.select(*self._table.partition, "x.uid").unique())
+
+    def commit(self, digest: str) -> bool:
+        """Make everything visible in one step, signed with the batch number and the plan's digest. False: an earlier run had done so already.
+
+        Raises StateError where the table has this batch with another plan, or a later batch: the state is older than the lake.
+        """
+        self._check_open()
+        for partition in list(self._waiting):
+            self._flush(partition)
+        with lake_errors(self._root, f"commit batch {self._batch} to table {self._table.name!r}"):
+            for attempt in range(_ATTEMPTS):
+                table = load(self._root, self._table)
+                done = self._already(table, digest)
+                if done is not None:
+                    return done
+                if self._try(table, digest):
+                    self._open = False
+                    return True
+                time.sleep(_PAUSE * attempt)
+        self.abort()
+        raise StateError(f"the lake at {self._root}: other writers got in the way of batch {self._batch} {_ATTEMPTS} times; run again")
+
+    def abort(self) -> None:
+        """Delete everything this writer wrote, unless it is committed."""
+        if self._open:
+            self._open = False
+            self._waiting.clear()
+            remove(self._root, self._table, [part.path for part in self._parts])
+            self._parts.clear()
+
+    # --- what happens inside ----------------------------------------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise EngineError("a lake writer was used after its end")
+
+    def _divided(self, frame: pl.DataFrame) -> Iterator[tuple[Partition, pl.DataFrame]]:
+        """The rows by partition, with the columns of the table."""
+        if not frame.height:
+            return
+        if "x.day" not in frame.columns:
+            frame = frame.with_columns(pl.col("time").dt.date().alias("x.day"))
+        if self._table is EVENTS:
+            frame = with_fingerprints(frame).with_columns(pl.col(UID_HIGH, UID_LOW, CONTENT).reinterpret(signed=True))
+        frame = frame.with_columns(pl.lit(self._batch, dtype=pl.Int64).alias("x.batch")).select(
+            pl.col(name).cast(dtype) if name in frame.columns or name == "x.batch" else pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in self._table.columns.items()
+        )
+        for values, rows in frame.partition_by(self._table.partition, as_dict=True, include_key=False).items():
+            if any(value is None for value in values):
+                raise EngineError(f"rows without {' or '.join(self._table.partition)} cannot be stored")
+            yield tuple(value.isoformat() if isinstance(value, date) else str(value) for value in values), rows
+
+    def _flush_full(self, partition: Partition) -> None:
+        with self._lock:
+            rows = sum(frame.height for frame in self._waiting.get(partition, ()))
+            full = rows >= _ROWS or self._sizes.get(partition, 0) >= _BYTES
+        if full:
+            self._flush(partition)
+
+    def _greatest_of_too_much(self) -> Partition | None:
+        with self._lock:
+            if sum(self._sizes.values()) < _WAITING:
+                return None
+            return max(self._sizes, key=lambda partition: self._sizes[partition])
+
+    def _flush(self, partition: Partition) -> None:
+        with self._lock:
+            frames = self._waiting.pop(partition, [])
+            self._sizes.pop(partition, None)
+        rows = pl.concat(frames) if frames else None
+        if rows is None or not rows.height:
+            return
+        with lake_errors(self._root, f"write rows of batch {self._batch}"):
+            part = self._new_file(rows, partition)
+        with self._lock:
+            self._parts.append(part)
+
+    def _new_file(self, rows: pl.DataFrame, partition: Partition) -> Part:
+        return write_part(self._root, self._table, rows, partition, stem=f"batch-{self._batch:08}")
+
+    def _already(self, table: DeltaTable, digest: str) -> bool | None:
+        """What an earlier attempt made of this batch: None nothing, False another writer's commit of the same plan, True our own."""
+        last = last_batch(table, self._root, self._table)
+        if last.number < self._batch:
+            return None
+        if last.number == self._batch and last.writer == self._token:
+            self._open = False
+            return True
+        self.abort()
+        if last.number == self._batch and last.digest == digest:
+            return False
+        what = f"batch {last.number}" if last.number > self._batch else f"another batch {last.number}"
+        raise StateError(
+            f"the lake at {self._root} already holds {what} in table {self._table.name!r}, and the state wants to write batch {self._batch}: "
+            "the state is older than the lake, or of another lake. Nothing was written. `crosswind state repair` brings them together"
+        )
+
+    def _try(self, table: DeltaTable, digest: str) -> bool:
+        """One attempt to commit; False where somebody else committed in between."""
+        from deltalake import CommitProperties, Transaction
+        from deltalake.exceptions import CommitFailedError
+
+        rewritten, removes = self._without_withdrawn(table)
+        actions = [add_action(self._table, part) for part in self._parts] + [add_action(self._table, part) for part in rewritten]
+        signed = CommitProperties(
+            custom_metadata={"crosswind.batch": self._batch, "crosswind.plan": digest, "crosswind.writer": self._token},
+            app_transactions=[Transaction(self._table.application, self._batch)],
+            max_commit_retries=0,
+        )
+        try:
+            with owner_only:
+                table.create_write_transaction([*actions, *removes], "append", table.schema(), list(self._table.partition), commit_properties=signed)
+        except CommitFailedError:
+            remove(self._root, self._table, [part.path for part in rewritten])
+            return False
+        sync_log(self._root, self._table, table.version())
+        return True
+
+    def _without_withdrawn(self, table: DeltaTable) -> tuple[list[Part], list[Any]]:
+        """Files of earlier batches written anew without the withdrawn rows, and the log entries that take the old ones out."""
+        if not self._withdrawn:
+            return [], []
+        gone = pl.concat(self._withdrawn).unique()
+        days = gone.select(self._table.partition).unique()
+        rewritten: list[Part] = []
+        removes: list[Any] = []
+        for part in live_parts(table, self._table).join(days, on=self._table.partition, how="semi").iter_rows(named=True):
+            path = self._root / self._table.name / part["path"]
+            keys = gone.filter(pl.all_horizontal(pl.col(name) == part[name] for name in self._table.partition))["x.uid"].implode()
+            if not pl.read_parquet(path, columns=["x.uid"], glob=False).filter(pl.col("x.uid").is_in(keys)).height:
+                continue
+            left = pl.read_parquet(path, glob=False, hive_partitioning=False)
+            left = left.filter(~pl.col("x.uid").is_in(keys))
+            left = left.with_columns(
+                pl.lit(None, dtype=dtype).alias(name)
+                for name, dtype in self._table.columns.items()
+                if name in self._table.stored and name not in left.columns
+            )
+            partition = tuple(str(part[name]) for name in self._table.partition)
+            if left.height:
+                rewritten.append(self._new_file(left, partition))
+            removes.append(remove_action(self._table, part))
+        return rewritten, removes
