@@ -1,0 +1,49 @@
+"""Versions of the state database, and the way from each to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, inspect, select, text, update
+
+from engine.errors import StateError
+from engine.store.tables import counters, meta, metadata, schema_version
+
+Migration = Callable[[Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = ()
+"""The n-th leads from version n to version n + 1. None is ever changed once it was released. A new database is made from the tables as they are."""
+
+_LOCK = 0x63726F7373
+
+
+def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the database to the version this crosswind knows, inside the transaction of ``connection``. Raises StateError where it cannot be ours."""
+    target = len(steps) + 1
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})  # two that start at once take turns
+    found = set(inspect(connection).get_table_names())
+    if schema_version.name not in found:
+        _create(connection, found, target)
+        return
+    version = connection.execute(select(schema_version.c.version)).scalar()
+    if version is None:
+        raise StateError("the state has tables of crosswind and no version: it was damaged; put a backup of `crosswind state backup` in its place")
+    if version > target:
+        raise StateError(f"the state has version {version} and this crosswind knows {target}: upgrade crosswind, or name another state")
+    for step in steps[version - 1 :]:
+        step(connection)
+    if version < target:
+        connection.execute(update(schema_version).values(version=target))
+
+
+def _create(connection: Connection, found: set[str], version: int) -> None:
+    foreign = found if connection.dialect.name == "sqlite" else found & set(metadata.tables)
+    if foreign:
+        named = ", ".join(sorted(foreign)[:3])
+        raise StateError(f"the database holds tables of something else ({named}) and was left as it is; name another one as state")
+    metadata.create_all(connection)
+    connection.execute(schema_version.insert().values(version=version))
+    connection.execute(counters.insert().values(name="sequence", value=0))
+    connection.execute(meta.insert().values(key="created", value=datetime.now(UTC).isoformat()))

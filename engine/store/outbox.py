@@ -1,0 +1,143 @@
+"""The outbox: what each sink still has to be told, what it was told, and what it refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, exists, func, select, update
+
+from engine.model import Level, State
+from engine.store.alert_changes import Change
+from engine.store.alert_rows import joined, with_notes
+from engine.store.database import chunks, insert
+from engine.store.records import ALERT, DeadLetter, Delivered, Depth, OutboxRow
+from engine.store.tables import alerts, deliveries, outbox
+
+
+def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change], now: datetime) -> int:
+    """Let every sink be told of ``changes``; how many rows that made."""
+    rows = [
+        {
+            "sink": sink,
+            "kind": ALERT,
+            "uid": change.uid,
+            "revision": change.revision,
+            "level": int(change.level),
+            "state": change.state.value,
+            "created": now,
+            "attempts": 0,
+            "dead": False,
+        }
+        for sink in sinks
+        for change in changes
+    ]
+    if rows:
+        connection.execute(outbox.insert(), rows)
+    return len(rows)
+
+
+def waiting(connection: Connection, sink: str, limit: int, after: int) -> list[OutboxRow]:
+    """The next rows for ``sink`` with an id above ``after``, in order of id: one an alert, the last, with the alert as it stands now."""
+    newer = outbox.alias()
+    overtaken = exists().where(newer.c.sink == outbox.c.sink, newer.c.kind == outbox.c.kind, newer.c.uid == outbox.c.uid, newer.c.id > outbox.c.id)
+    told = and_(deliveries.c.sink == outbox.c.sink, deliveries.c.kind == outbox.c.kind, deliveries.c.uid == outbox.c.uid)
+    mine = (outbox.c.sink == sink, ~outbox.c.dead, outbox.c.id > after, ~overtaken)
+    before = [deliveries.c[name].label(f"told_{name}") for name in ("revision", "level", "state")]
+    statement = select(outbox, *before).select_from(outbox.outerjoin(deliveries, told))
+    rows = list(connection.execute(statement.where(*mine).order_by(outbox.c.id).limit(limit)))
+    stored = {}
+    for uids in chunks(row.uid for row in rows):
+        held = with_notes(connection, connection.execute(joined().where(alerts.c.uid.in_(uids))))
+        stored.update({each.alert.uid: each for each in held})
+    return [
+        OutboxRow(
+            id=row.id,
+            sink=row.sink,
+            kind=row.kind,
+            uid=row.uid,
+            revision=row.revision,
+            attempts=row.attempts,
+            created=row.created,
+            alert=stored[row.uid],
+            before=_before(row),
+        )
+        for row in rows
+    ]
+
+
+def _before(row: Row[Any]) -> Delivered | None:
+    revision, level, state = row.told_revision, row.told_level, row.told_state
+    return None if revision is None else Delivered(revision, Level(level), State(state))
+
+
+def delivered(connection: Connection, sink: str, ids: Collection[int], now: datetime) -> None:
+    """The sink was told: remember what, and take these rows and all that came before them for the same alert out of the outbox."""
+    rows = sorted(_rows(connection, sink, ids), key=lambda row: row.id)
+    if not rows:
+        return
+    told = [
+        {"sink": sink, "kind": row.kind, "uid": row.uid, "revision": row.revision, "level": row.level, "state": row.state, "first": now, "last": now}
+        for row in rows
+    ]
+    statement = insert(connection, deliveries)
+    later = {name: statement.excluded[name] for name in ("revision", "level", "state", "last")}
+    key = [deliveries.c.sink, deliveries.c.kind, deliveries.c.uid]
+    upsert = statement.on_conflict_do_update(index_elements=key, set_=later, where=deliveries.c.revision <= statement.excluded.revision)
+    connection.execute(upsert, told)
+    gone = delete(outbox).where(*_same(), outbox.c.id <= bindparam("_id"))
+    connection.execute(gone, [{"_sink": sink, "_kind": row.kind, "_uid": row.uid, "_id": row.id} for row in rows])
+
+
+def failed(connection: Connection, sink: str, failures: Sequence[tuple[int, str]], *, dead: bool, now: datetime) -> None:
+    """These rows could not be delivered, with the reason of each. ``dead``: and never will as they are; what came before them goes."""
+    rows = {row.id: row for row in _rows(connection, sink, [number for number, _ in failures])}
+    told = [(number, reason) for number, reason in failures if number in rows]
+    if not told:
+        return
+    values = {"attempts": outbox.c.attempts + 1, "tried": now, "reason": bindparam("_reason"), "dead": dead}
+    statement = update(outbox).where(outbox.c.id == bindparam("_id")).values(values)
+    connection.execute(statement, [{"_id": number, "_reason": reason} for number, reason in told])
+    if dead:
+        gone = delete(outbox).where(*_same(), outbox.c.id < bindparam("_id"))
+        connection.execute(gone, [{"_sink": sink, "_kind": rows[number].kind, "_uid": rows[number].uid, "_id": number} for number, _ in told])
+
+
+def _same() -> tuple[Any, ...]:
+    return (outbox.c.sink == bindparam("_sink"), outbox.c.kind == bindparam("_kind"), outbox.c.uid == bindparam("_uid"))
+
+
+def _rows(connection: Connection, sink: str, ids: Iterable[int]) -> list[Row[*tuple[Any, ...]]]:
+    asked = select(outbox.c.id, outbox.c.kind, outbox.c.uid, outbox.c.revision, outbox.c.level, outbox.c.state).where(outbox.c.sink == sink)
+    return [row for some in chunks(ids) for row in connection.execute(asked.where(outbox.c.id.in_(some)))]
+
+
+def dead_letters(connection: Connection, sink: str | None, limit: int | None) -> list[DeadLetter]:
+    """What was refused for good, oldest first."""
+    asked = select(outbox).where(outbox.c.dead, *((outbox.c.sink == sink,) if sink is not None else ()))
+    rows = connection.execute(asked.order_by(outbox.c.id).limit(limit))
+    return [DeadLetter(row.id, row.sink, row.kind, row.uid, row.revision, row.attempts, row.reason, row.tried) for row in rows]
+
+
+def replay(connection: Connection, sink: str, ids: Collection[int] | None) -> int:
+    """Let dead letters (None: all of the sink) wait for delivery again; how many."""
+    again = update(outbox).where(outbox.c.sink == sink, outbox.c.dead).values(dead=False, attempts=0)
+    if ids is None:
+        return connection.execute(again).rowcount
+    return sum(connection.execute(again.where(outbox.c.id.in_(some))).rowcount for some in chunks(ids))
+
+
+def depths(connection: Connection) -> list[Depth]:
+    """How much waits for each sink that has anything in the outbox."""
+    alive = ~outbox.c.dead
+    waits = case((alive, outbox.c.uid))
+    columns = (
+        outbox.c.sink,
+        func.count(waits.distinct()).label("waiting"),
+        func.min(case((alive, outbox.c.created))).label("oldest"),
+        func.count(case((and_(alive, outbox.c.attempts > 0), outbox.c.uid)).distinct()).label("failing"),
+        func.count(case((outbox.c.dead, outbox.c.uid)).distinct()).label("dead"),
+    )
+    rows = connection.execute(select(*columns).group_by(outbox.c.sink).order_by(outbox.c.sink))
+    return [Depth(row.sink, row.waiting, row.oldest, row.failing, row.dead) for row in rows]
