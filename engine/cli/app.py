@@ -11,6 +11,7 @@ import typer
 
 from engine.cli.demo import demo
 from engine.cli.events import events
+from engine.cli.hunt import hunt
 from engine.cli.rules import rules
 from engine.cli.scan import scan
 from engine.cli.sources import sources
@@ -40,6 +41,7 @@ app.command()(demo)
 app.command()(events)
 app.command()(sources)
 app.add_typer(rules, name="rules")
+app.add_typer(hunt, name="hunt")
 
 
 def _version(wanted: bool) -> None:

@@ -111,7 +111,7 @@ def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], 
         if plan.rules:
             hits = detect(events, plan)
             if hits.height:
-                found.hits.append(_with_evidence(hits, events, objects, mapping, program, settings))
+                found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
     return found
 
 
@@ -168,7 +168,7 @@ def _span(times: pl.Series) -> tuple[datetime, datetime]:
 BASE = frozenset(("x.uid", "x.flags", "x.source", "x.object", "x.position", "time", "raw_data"))
 
 
-def _with_evidence(
+def with_evidence(
     hits: pl.DataFrame, events: pl.DataFrame, objects: pl.Series, mapping: Mapping, program: Program, settings: Settings
 ) -> pl.DataFrame:
     """Hits with the common columns alerts need, worked out for the rows that matched alone."""

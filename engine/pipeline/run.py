@@ -71,7 +71,7 @@ def scan(
     started = time.perf_counter()
     mappings = load_mappings()
     sources = [bundled.detections(), *rules] if builtin else rules
-    ruleset = _portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
+    ruleset = portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
     program = compile_program(ruleset, mappings)
     loaded = time.perf_counter()
     given = list_input(paths, settings.limits, stdin)
@@ -118,7 +118,7 @@ def run(
         totals.interrupted = stopped() and totals.objects_done < len(given.objects)
 
 
-def _portable(ruleset: RuleSet) -> RuleSet:
+def portable(ruleset: RuleSet) -> RuleSet:
     """The same rules, crosswind's own with a path that does not tell where it is installed."""
     folder = bundled.detections()
 
