@@ -1,4 +1,7 @@
-"""crosswind's public names. `evaluate` runs Sigma rules on dicts, `scan` on files; the rest are the values they return and the errors they raise."""
+"""crosswind's public names. `evaluate` runs Sigma rules on dicts, `scan` on files, `open_lake` asks stored events.
+
+The rest are the values they return and the errors they raise.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from engine.model import Alert, CorrelationAlert, Entity, Evaluation, EventRef, 
 
 if TYPE_CHECKING:
     from engine.pipeline import ScanResult, Settings, evaluate, scan
+    from engine.pipeline.hunting import OpenLake, open_lake
 
 __all__ = [
     "Alert",
@@ -18,22 +22,29 @@ __all__ = [
     "Evaluation",
     "EventRef",
     "Level",
+    "OpenLake",
     "RuleError",
     "RunReport",
     "ScanResult",
     "Settings",
     "UsageError",
     "evaluate",
+    "open_lake",
     "scan",
 ]
 
 _PIPELINE = frozenset(("ScanResult", "Settings", "evaluate", "scan"))
+_HUNTING = frozenset(("OpenLake", "open_lake"))
 
 
 def __getattr__(name: str) -> Any:
-    """The pipeline's names load the engine on first use, so that `import engine` stays light."""
+    """These names load the engine on first use, so that `import engine` stays light."""
     if name in _PIPELINE:
         from engine import pipeline
 
         return getattr(pipeline, name)
+    if name in _HUNTING:
+        from engine.pipeline import hunting
+
+        return getattr(hunting, name)
     raise AttributeError(f"module 'engine' has no attribute {name!r}")

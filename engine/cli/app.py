@@ -12,6 +12,7 @@ import typer
 from engine.cli.alerts import alerts
 from engine.cli.demo import demo
 from engine.cli.events import events
+from engine.cli.hunt import hunt
 from engine.cli.rules import rules
 from engine.cli.run import run as run_command
 from engine.cli.scan import scan
@@ -44,6 +45,7 @@ app.command()(events)
 app.command()(sources)
 app.add_typer(rules, name="rules")
 app.add_typer(alerts, name="alerts")
+app.add_typer(hunt, name="hunt")
 
 
 def _version(wanted: bool) -> None:

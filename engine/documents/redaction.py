@@ -254,6 +254,11 @@ def _private(name: str) -> bool:
     return _plain(lowered.rpartition(".")[2]) in _CONTENT_KEYS or any(mark in lowered for mark in _CONTENT_MARKS if "token" not in lowered)
 
 
+def names_content(path: str) -> bool:
+    """Whether what stands at a record path of an inference log may be a private text."""
+    return any(_private(segment) for segment in path.split(".")) or _private(path)
+
+
 def is_inference(evidence: Mapping[str, Any]) -> bool:
     """Whether an event is one of an inference source, whose record holds prompts and answers."""
     source = str(evidence.get("x.source", ""))

@@ -12,6 +12,9 @@ from engine.errors import RuleError, UsageError
 from engine.sigma.yamltext import Map, documents
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
+HUNTS = "hunts"
+"""Folders of this name hold saved hunts, not rules."""
+
 TEXT = "<text>"
 """The path of documents that were given as text."""
 
@@ -52,11 +55,16 @@ def read(sources: Sequence[str | Path]) -> Iterator[Source | RuleError]:
 def files(path: Path) -> list[Path]:
     """The rule files at or below ``path``, in the order they are read. Raises UsageError where there is none such."""
     if path.is_dir():
-        found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names if name.lower().endswith((".yml", ".yaml"))]
-        return sorted(found)
+        return sorted(_below(path))
     if not path.exists():
         raise UsageError(f"{path}: no such rule file or directory")
     return [path]
+
+
+def _below(path: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if name != HUNTS]
+        yield from (Path(folder, name) for name in names if name.lower().endswith((".yml", ".yaml")))
 
 
 def _text(path: Path) -> str:

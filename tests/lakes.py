@@ -1,0 +1,46 @@
+"""Small lakes for tests, written from logs the way a batch writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from connectors.batches import list_input
+from connectors.normalize import Want
+from connectors.sources import load_mappings
+from connectors.transports.base import Limits
+from engine.pipeline import Settings
+from engine.pipeline.batch import Found, events_of
+from engine.store.lake import Lake
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+
+
+def events_in(paths: Sequence[Path]) -> pl.DataFrame:
+    """The events of all logs below ``paths`` with every column, each identity once."""
+    mappings = load_mappings()
+    wants = dict.fromkeys(mappings, Want(None))
+    settings = Settings(now=NOW)
+    frames = []
+    for stream in list_input([str(path) for path in paths], settings.limits, None).streams(Limits()):
+        for batch in stream:
+            for mapping, events, _ in events_of(Found(batch, batch.records.height), wants, mappings, settings):
+                frames.append(events.with_columns(pl.lit(mapping.version, dtype=pl.Int64).alias("x.mapping_version")))
+    return pl.concat(frames, how="diagonal_relaxed").unique("x.uid", keep="first", maintain_order=True)
+
+
+def lake_of(events: pl.DataFrame, path: Path) -> Lake:
+    """A lake at ``path`` that holds ``events`` as its first batch."""
+    lake = Lake.open(path, create=True)
+    with lake.writer("events", 1) as writer:
+        writer.write(events)
+        writer.commit("0" * 64)
+    return lake
+
+
+def sample_lake(path: Path) -> Lake:
+    """A lake with all events of the sample logs."""
+    return lake_of(events_in([Path(__file__).resolve().parents[1] / "sample_logs" / "logs"]), path)
