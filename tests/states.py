@@ -31,6 +31,7 @@ class Taken:
     end: int = 10
     prefix: str = ""
     tail: str = ""
+    records: int = 0
 
 
 def plan(batch: int, digest: str = "", sources: Sequence[str] = ("trail",)) -> Plan:

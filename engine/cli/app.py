@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from engine.cli.alerts import alerts
-from engine.cli.demo import demo
-from engine.cli.events import events
-from engine.cli.hunt import hunt
-from engine.cli.rules import rules
-from engine.cli.run import run as run_command
-from engine.cli.scan import scan
-from engine.cli.sources import sources
 from engine.documents.destination import silence
 from engine.documents.escaping import safe_text
 from engine.errors import CrosswindError, UsageError
@@ -28,8 +22,49 @@ DONE, USAGE, FAILED = 0, 2, 3
 _INTERRUPTED = 130
 """What the command line library makes of Ctrl-C outside the run itself."""
 
+COMMANDS = {
+    "scan": "engine.cli.scan:scan",
+    "demo": "engine.cli.demo:demo",
+    "events": "engine.cli.events:events",
+    "sources": "engine.cli.sources:sources",
+    "rules": "engine.cli.rules:rules",
+    "config": "engine.cli.config:config",
+    "run": "engine.cli.run:run",
+    "alerts": "engine.cli.alerts:alerts",
+    "hunt": "engine.cli.hunt:hunt",
+    "lake": "engine.cli.lake:lake",
+}
+"""Every command and where it stands; only the one that is asked for is imported."""
+
+
+class Commands(TyperGroup):
+    """The commands by name, each loaded when it is wanted."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands.update(dict.fromkeys(COMMANDS))  # their names, for suggestions
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(module), name)
+        if isinstance(found, typer.Typer):
+            command: Any = typer.main.get_group(found)
+        else:
+            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+            alone.command(cmd_name)(found)
+            command = typer.main.get_command(alone)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
     name="crosswind",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,14 +73,6 @@ app = typer.Typer(
     help="Find attacks in raw multi-cloud logs: CloudTrail, Azure, Entra ID, GCP and AI inference logs in, explained alerts out.",
     epilog="Exit codes: 0 done · 1 something at or above --fail-on was found · 2 wrong usage · 3 done, but some input, rule or output failed.",
 )
-app.command()(scan)
-app.command()(demo)
-app.command("run")(run_command)
-app.command()(events)
-app.command()(sources)
-app.add_typer(rules, name="rules")
-app.add_typer(alerts, name="alerts")
-app.add_typer(hunt, name="hunt")
 
 
 def _version(wanted: bool) -> None:

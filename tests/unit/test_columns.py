@@ -38,7 +38,7 @@ TEXTS = [
     "😀",
     "\ue000",
 ]
-VALUES = [None, True, False, 0, -7, 1.5, [], [1], {}, '{"b": 1, "a": 2}', '[{"a": 1}]', *TEXTS]
+VALUES: list[object] = [None, True, False, 0, -7, 1.5, [], [1], {}, '{"b": 1, "a": 2}', '[{"a": 1}]', *TEXTS]
 OBJECTS = [
     '{"b":1,"a":{"d":[],"c":"x"},"B":null}',
     '{"z":"é","é":1,"\ue000":2,"😀":3}',
@@ -99,7 +99,8 @@ def test_a_function_that_fails_is_marked_in_rows_left_by_the_other(monkeypatch: 
 
     monkeypatch.setattr(kernel, "functions", lambda _: {"f": strict})
     monkeypatch.setattr(kernel, "usual_functions", lambda _: {"f": unquoted})
-    cells = pl.DataFrame({"a": ['"x"'] * FEW + [None, r'"\""']})
+    values: list[str | None] = ['"x"'] * FEW
+    cells = pl.DataFrame({"a": [*values, None, r'"\""']})
     failures: dict[str, pl.Series] = {}
     made = column("api.operation", ColumnRule(paths=("a",), function="f", every=True), cells, "any", failures)
     assert made.to_list() == ["x"] * FEW + [None, None]
