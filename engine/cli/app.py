@@ -42,7 +42,8 @@ class Commands(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands.update(dict.fromkeys(COMMANDS))  # their names, for suggestions
+        names: Any = dict.fromkeys(COMMANDS)
+        self.commands.update(names)  # for suggestions
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
