@@ -179,7 +179,7 @@ def test_both_files_are_imported_with_the_credentials_of_the_sink() -> None:
         message = BytesParser().parsebytes(b"content-type: " + headers["content-type"].encode() + b"\r\n\r\n" + body)
         [part] = [each for each in message.walk() if not each.is_multipart()]
         assert part.get_filename() == name
-        assert bytes(part.get_payload(decode=True)).strip() == saved_objects(name, "prod").strip()  # type: ignore[arg-type]
+        assert bytes(part.get_payload(decode=True)).strip() == saved_objects(name, "prod").strip()
 
 
 @pytest.mark.parametrize(
