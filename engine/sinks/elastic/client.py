@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def connect(to: Connection) -> Elasticsearch:
     from elastic_transport import Urllib3HttpNode
     from elasticsearch import Elasticsearch
 
+    logging.getLogger("elastic_transport").addHandler(logging.NullHandler())  # what fails is told by us, not line by line on standard error
     secure: dict[str, Any] = {}
     if any(host.startswith("https://") for host in to.hosts):
         secure = {"verify_certs": to.verify_certs, "ssl_show_warn": False} if not to.ca_fingerprint else {"ssl_assert_fingerprint": to.ca_fingerprint}
