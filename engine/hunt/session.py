@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,8 @@ ROWS = 1_000
 
 _STEP = 2_048
 """Rows that are worked out at a time."""
+
+Moment = datetime | None
 
 LookUp = Callable[[pl.Series, str], pl.Series]
 """Gives the texts (``field``) or lists of texts (``field_list``) at a path of every record."""
@@ -58,11 +61,11 @@ class Answer:
 class Tables:
     """What a session reads.
 
-    ``files`` gives the files of a table from a moment on up to before another. ``alerts`` are made when a query names them, ``columns`` are name →
-    type of the tables of the lake, ``sources`` get a view each, ``functions`` are look-ups in records, ``folders`` hold the files.
+    ``files`` gives the files of a table that may hold rows from one moment to another, both included; ``folders`` hold them. ``columns`` are name →
+    type of the tables of the lake, ``sources`` get a view each, ``alerts`` are made when a query names them, ``functions`` are look-ups in records.
     """
 
-    files: Callable[[str, Any, Any], Sequence[Path]]
+    files: Callable[[str, Moment, Moment], Sequence[Path]]
     columns: Mapping[str, Mapping[str, pl.DataType]]
     partition: Mapping[str, Sequence[str]]
     folders: Sequence[Path]
@@ -74,10 +77,11 @@ class Tables:
 class Session:
     """A connection for hunting. ``start`` and ``end`` narrow every view to events from one moment on up to before another."""
 
-    def __init__(self, tables: Tables, bounds: Bounds | None = None, *, start: Any = None, end: Any = None) -> None:
+    def __init__(self, tables: Tables, bounds: Bounds | None = None, *, start: Moment = None, end: Moment = None) -> None:
         self._tables = tables
         self._bounds = bounds or Bounds()
         self._range = (start, end)
+        self._reach = (start, end - timedelta(microseconds=1) if end is not None else None)
         self._prepared = False
         self._spill = tempfile.TemporaryDirectory(prefix="crosswind-hunt-")
         self._connection = duckdb.connect(
@@ -150,7 +154,7 @@ class Session:
         """The views, and what only some queries need: the macros of converted rules, the alerts."""
         if not self._prepared:
             self._prepared = True
-            self._make_views(*self._range)
+            self._make_views(*self._reach)
         if "cw_" in sql:
             self._connection.execute(prelude())
         if "alerts" in sql.lower():
@@ -163,20 +167,17 @@ class Session:
     def _narrow(self, sql: str, given: Mapping[str, Any]) -> None:
         """Leave out files that a condition on ``time`` rules out: DuckDB would open each of them to see."""
         start, end = asked_range(self._plan(sql, given))
-        bounds = (
-            [moment for moment in (self._range[0], start) if moment is not None],
-            [moment for moment in (self._range[1], end) if moment is not None],
-        )
-        self._make_views(max(bounds[0], default=None), min(bounds[1], default=None))
+        first, last = self._reach
+        self._make_views(_latest(first, start), _earliest(last, end))
 
-    def _make_views(self, start: Any, end: Any) -> None:
+    def _make_views(self, start: Moment, end: Moment) -> None:
         for table in self._tables.columns:
             self._connection.execute(f"create or replace view {table} as {self._reading(table, start, end)}")
         for source in self._tables.sources:
             for name in (source, source.replace(".", "_")):
                 self._connection.execute(f'create or replace view "{name}" as from events where "x.source" = {quote(source)}')
 
-    def _reading(self, table: str, start: Any, end: Any) -> str:
+    def _reading(self, table: str, start: Moment, end: Moment) -> str:
         """The SELECT of a table: its live files, or its columns without a row."""
         columns = self._tables.columns[table]
         files = self._tables.files(table, start, end)
@@ -199,6 +200,14 @@ class Session:
         ends = {str(path): path for path in (min(files, key=lambda path: path.name), max(files, key=lambda path: path.name))}
         held = [frozenset(pl.read_parquet_schema(path)) for path in ends.values()]
         return "true" if len(set(held)) > 1 else "false"
+
+
+def _latest(one: Moment, other: Moment) -> Moment:
+    return max((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _earliest(one: Moment, other: Moment) -> Moment:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
 _SQL_TYPES: dict[pl.DataType, str] = {
