@@ -21,6 +21,7 @@ from engine.documents.redaction import (
     is_inference,
     names_content,
     redact_content,
+    redact_content_json,
     redact_evidence,
     redact_json,
     redact_text,
@@ -62,7 +63,10 @@ def _value(value: Any, content: bool) -> Any:
         return [_value(item, content) for item in value]
     if not isinstance(value, str):
         return value
-    if value.lstrip()[:1] in ("{", "["):
+    opening = value.lstrip()[:1]
+    if opening == "[" and content:
+        return redact_content_json(value)
+    if opening in ("{", "["):
         return redact_json(value, content=content)
     return redact_content(value) if content and value and not _PLAIN.fullmatch(value) else redact_text(value)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _BOUND = re.compile(r"\(?\"?time\"? *(>=|<=|>|<|=) *'([^']+)'::TIMESTAMP WITH TIME ZONE\)?")
 
 
 def asked_range(plan: str) -> tuple[datetime | None, datetime | None]:
-    """The least and greatest time any scan of the plan (DuckDB's JSON) can ask for, None where one of them asks for all."""
+    """The least and the greatest (included) time any scan of the plan (DuckDB's JSON) can ask for, None where one of them asks for all."""
     starts: list[datetime | None] = []
     ends: list[datetime | None] = []
     for info in _scans(json.loads(plan)):
@@ -45,7 +45,8 @@ def _bounds(filters: Any) -> tuple[datetime | None, datetime | None]:
             if found[1] in (">", ">=", "="):
                 start = moment if start is None else max(start, moment)
             if found[1] in ("<", "<=", "="):
-                end = moment if end is None else min(end, moment)
+                last = moment - timedelta(microseconds=1) if found[1] == "<" else moment
+                end = last if end is None else min(end, last)
     return start, end
 
 
