@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,10 +14,11 @@ from connectors.transports.files import FilesTransport
 from engine import bundled
 from engine.config import Config, SourceConfig
 from engine.detect.program import Program, compile_program
-from engine.errors import StateError
+from engine.errors import ConfigError, StateError, UsageError
 from engine.model import Reject
-from engine.pipeline.ingest import Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
+from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, TABLES, Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
 from engine.pipeline.run import portable
+from engine.report.batches import failures
 from engine.runners.interrupts import heeded
 from engine.sigma.cache import load_cached
 from engine.sinks import make_sink
@@ -26,6 +27,7 @@ from engine.sinks.drain import Drained, drain
 from engine.store.lake import Lake
 from engine.store.leases import this_process
 from engine.store.records import Plan
+from engine.store.runs import DONE, FAILED
 from engine.store.state import State
 
 WRITER = "writer"
@@ -44,7 +46,6 @@ class RunSummary:
     waiting: int = 0
     rejects: list[Reject] = field(default_factory=list)
     delivered: tuple[Drained, ...] = ()
-    failures: list[str] = field(default_factory=list)
     interrupted: bool = False
 
 
@@ -71,11 +72,13 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
     is at it, and StateError.
     """
     now = clock()
+    _check_sources(config, only)
     program = program_of(config, now)
     summary = RunSummary()
     with ExitStack() as stack:
         state = stack.enter_context(State.open(config.state))
         lease = stack.enter_context(state.lease(WRITER, this_process(), _TTL, now))
+        stack.enter_context(_recorded(state, summary, clock))
         lake = Lake.open(config.lake, create=True)
         stopped = stack.enter_context(heeded())
         beat = _Heartbeat(lambda moment: lease.renew(moment), clock, stopped)
@@ -91,6 +94,32 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
     return summary
 
 
+def _check_sources(config: Config, only: Sequence[str]) -> None:
+    names = [source.name for source in config.sources]
+    if not names:
+        raise ConfigError(f'{config.path or "the configuration"} names no source; add one: [source.NAME] with path = "…"')
+    for name in only:
+        if name not in names:
+            raise UsageError(f"no source {name!r} is configured; there are {', '.join(names)}")
+
+
+@contextmanager
+def _recorded(state: State, summary: RunSummary, clock: Clock) -> Iterator[None]:
+    """Record a run that closed no batch, or in which something failed beside batches: these have records of their own."""
+    started = clock()
+    try:
+        yield
+    except Exception as error:
+        with suppress(StateError):
+            state.record_run(started=started, finished=clock(), outcome=FAILED, counts={}, errors=[str(error)])
+        raise
+    told = {failure for batch in summary.batches for failure in batch.report.failures}
+    left = [failure for failure in failures(summary) if failure not in told]
+    if left or not summary.batches:
+        counts = {"quiet": list(summary.quiet), "waiting": summary.waiting}
+        state.record_run(started=started, finished=clock(), outcome=DONE, counts=counts, errors=left)
+
+
 def _plans(bench: Bench, only: Sequence[str], backfill: Backfill | None, summary: RunSummary) -> Iterator[Plan]:
     """The plans to carry out, each stored when it is given out."""
     state, now = bench.state, bench.now
@@ -99,14 +128,13 @@ def _plans(bench: Bench, only: Sequence[str], backfill: Backfill | None, summary
     if (begun := state.open_plan()) is not None:
         yield begun
     before, current = state.rule_hashes(), all_hashes(bench.program)
-    changed = [uid for uid, content in current.items() if before and before.get(uid) != content]
+    changed = [uid for uid in {**before, **current} if before.get(uid) != current.get(uid)]
     latest = state.latest()
     if changed and latest:
         start = max(latest.values()) - bench.config.horizon
-        yield _stored(redetect_plan(changed, start, None, "rules changed", state.last_batch() + 1, now, digest), state)
+        yield _stored(redetect_plan(changed, start, None, RULES_CHANGED, state.last_batch() + 1, now, digest), state)
     if backfill is not None:
-        every = [rule.uid for rule in bench.program.ruleset.rules]
-        yield _stored(redetect_plan(every, backfill.start, backfill.end, "backfill", state.last_batch() + 1, now, digest), state)
+        yield _stored(redetect_plan(list(current), backfill.start, backfill.end, BACKFILL, state.last_batch() + 1, now, digest), state)
     for source in bench.config.sources:
         if only and source.name not in only:
             continue
@@ -139,11 +167,16 @@ def _check_age(bench: Bench) -> None:
     last = bench.state.last_batch()
     begun = bench.state.open_plan()
     most = begun.batch if begun is not None else last
-    there = max(bench.lake.batch_of(table)[0] for table in ("events", "hits", "rejects"))
-    if there > most:
+    there = [bench.lake.batch_of(table)[0] for table in TABLES]
+    lake, known = f"the lake at {bench.config.lake}", f"the state {bench.state.place}"
+    if min(there) < last:
         raise StateError(
-            f"the lake at {bench.config.lake} holds batch {there}, the state {bench.state.place} knows {most}: the state is older than the lake. "
-            "`crosswind state repair` brings them together"
+            f"{lake} holds batch {min(there)}, {known} knows {last}: the lake is older than the state, or another one. "
+            "Put the lake back that belongs to it, or name a new lake and a new state to begin anew"
+        )
+    if max(there) > most:
+        raise StateError(
+            f"{lake} holds batch {max(there)}, {known} knows {most}: the state is older than the lake. `crosswind state repair` brings them together"
         )
 
 
