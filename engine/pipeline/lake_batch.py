@@ -197,7 +197,7 @@ def _withdraw(better: pl.DataFrame, lake: Lake, writers: Writers, written: Writt
     uids = lost["x.uid"].implode()
     hits = lake.scan("hits").filter(pl.col("x.uid").is_in(uids)).select("rule", "time", "x.day", "x.uid", "x.source").collect()
     hits = hits.join(lost.select("x.source", "x.uid"), on=["x.source", "x.uid"], how="semi")
-    writers.hits.withdraw(hits.select("x.day", "x.uid"))
+    writers.hits.withdraw(hits)
     for rule, moment in hits.select("rule", "time").iter_rows():
         widen(written.touched, rule, moment, moment)
 

@@ -1,0 +1,63 @@
+"""`run` in a process of its own that ends itself, or is ended, at a chosen step. Such processes are forked from one that has everything loaded."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import deltalake.transaction  # noqa: F401  loaded once, for all children
+
+from engine.config import load_config
+from engine.pipeline.scheduled import run
+from engine.report.batches import exit_code
+from engine.sinks.file import FileSink
+from engine.store.lake_writer import LakeWriter
+from engine.store.state import State
+
+STEPS: dict[str, type] = {"write_plan": State, "commit": State, "delivered": State, "send": FileSink, "lake": LakeWriter}
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.killing"])
+
+
+def child(config: Path, step: str | None = None, number: int = 1, when: str = "before", late: timedelta = timedelta(0)) -> ForkServerProcess:
+    """A started `run` that kills itself before or after the given call of a step; ``late`` is how far its clock is off."""
+    process = _CONTEXT.Process(target=_work, args=(config, step, number, when, late))
+    process.start()
+    return process
+
+
+def ended(process: ForkServerProcess) -> int | None:
+    """Its exit code, negative where a signal ended it."""
+    process.join(60)
+    return process.exitcode
+
+
+def _work(config: Path, step: str | None, number: int, when: str, late: timedelta) -> None:
+    sys.stderr = config.with_name("errors.txt").open("w")  # what to look at when a test fails
+    if step is not None:
+        _deadly(STEPS[step], "commit" if step == "lake" else step, number, when)
+    os._exit(exit_code(run(load_config(config, {}), lambda: datetime.now(UTC) + late)))
+
+
+def _deadly(owner: type, name: str, number: int, when: str) -> None:
+    real: Callable[..., Any] = getattr(owner, name)
+    calls = 0
+
+    def deadly(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*arguments, **options)
+        if calls == number and when == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, deadly)
