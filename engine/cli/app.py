@@ -15,6 +15,7 @@ from engine.cli.rules import rules
 from engine.cli.run import run as run_command
 from engine.cli.scan import scan
 from engine.cli.sources import sources
+from engine.cli.state import state
 from engine.documents.destination import silence
 from engine.documents.escaping import safe_text
 from engine.errors import CrosswindError, UsageError
@@ -42,6 +43,7 @@ app.command("run")(run_command)
 app.command()(events)
 app.command()(sources)
 app.add_typer(rules, name="rules")
+app.add_typer(state, name="state")
 
 
 def _version(wanted: bool) -> None:

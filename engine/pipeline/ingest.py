@@ -28,7 +28,7 @@ from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.lake_batch import Writers, Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
-from engine.pipeline.redetect import redetect
+from engine.pipeline.redetect import redetect, take_over
 from engine.pipeline.revising import FIRST, LAST, Revision, Span, revision
 from engine.report.account import build_report
 from engine.report.summary import as_json
@@ -40,7 +40,7 @@ from engine.store.records import BatchResult, Committed, Plan
 
 TABLES = ("rejects", "hits", "events")
 """The order of commits: who sees events sees their hits."""
-RULES_CHANGED, BACKFILL = "rules changed", "backfill"
+RULES_CHANGED, BACKFILL, REPAIR = "rules changed", "backfill", "repair"
 """Why stored events are looked at again."""
 _STANDING = (State.LIVE, State.OPEN)
 
@@ -118,6 +118,8 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
             planned, skips, rejects = Planned(), (), ()
             span = (_moment(told["start"]) or FIRST, _moment(told["end"]) or LAST)
             written = redetect(told["rules"], span, bench.lake, plan.batch, writers.hits, bench.program, bench.settings)
+            if told["reason"] == REPAIR:
+                take_over(bench.lake, writers.hits, written, bench.now)
         if written is None or bench.stopped():
             return None
         for table in TABLES:

@@ -9,7 +9,7 @@ from functools import partial
 
 import polars as pl
 
-from connectors.normalize import Want, normalize
+from connectors.normalize import FUTURE, Want, normalize
 from connectors.sources import load_mappings
 from engine.detect.kernel import detect
 from engine.detect.program import Program
@@ -51,6 +51,15 @@ def redetect(rules: Collection[str], span: Span, lake: Lake, batch: int, writer:
         writer.write(rows)
         written.hits.update(dict(rows["rule"].value_counts().iter_rows()))
     return written
+
+
+def take_over(lake: Lake, writer: LakeWriter, written: Written, now: datetime) -> None:
+    """Let a state that lost batches know how far events reach, and take out hits whose events were never committed: these come again."""
+    events = lake.scan("events")
+    reached = events.filter(pl.col("time") <= now + FUTURE).group_by("x.source").agg(pl.col("time").max()).collect(engine="streaming")
+    written.totals.latest.update(dict(reached.iter_rows()))
+    last, _ = lake.batch_of("events")
+    writer.withdraw(lake.scan("hits").filter(pl.col("x.batch") > last).select("x.source", "x.day", "x.uid").collect())
 
 
 def _there(lake: Lake, rules: Collection[str], start: datetime, end: datetime, batch: int, program: Program) -> pl.DataFrame:

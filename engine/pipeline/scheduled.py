@@ -16,8 +16,9 @@ from engine.config import Config, SourceConfig
 from engine.detect.program import Program, compile_program
 from engine.errors import ConfigError, StateError, UsageError
 from engine.model import Reject
-from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, TABLES, Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
+from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
 from engine.pipeline.run import portable
+from engine.pipeline.state_care import check_age, misfit, repair
 from engine.report.batches import failures
 from engine.runners.interrupts import heeded
 from engine.sigma.cache import load_cached
@@ -71,18 +72,9 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
     the revision horizon; ``backfill`` runs all of them over a time of your choice. ``clock`` tells the time. Raises LeaseError where another process
     is at it, and StateError.
     """
-    now = clock()
     _check_sources(config, only)
-    program = program_of(config, now)
     summary = RunSummary()
-    with ExitStack() as stack:
-        state = stack.enter_context(State.open(config.state))
-        lease = stack.enter_context(state.lease(WRITER, this_process(), _TTL, now))
-        stack.enter_context(_recorded(state, summary, clock))
-        lake = Lake.open(config.lake, create=True)
-        stopped = stack.enter_context(heeded())
-        beat = _Heartbeat(lambda moment: lease.renew(moment), clock, stopped)
-        bench = Bench(config, lake, state, program, now, beat.stopped)
+    with opened(config, clock, summary) as bench:
         for plan in _plans(bench, only, backfill, summary):
             done = carry_out(plan, bench)
             if done is None:
@@ -90,8 +82,36 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
                 break
             summary.batches.append(done)
         if deliver and config.sinks:
-            summary.delivered = delivery(config, state, clock)
+            summary.delivered = delivery(config, bench.state, clock)
     return summary
+
+
+def repair_state(config: Config, clock: Clock) -> Done | None:
+    """Let a state that is older than its lake catch up (see `state_care.repair`); None where they fit together already."""
+    summary = RunSummary()
+    with opened(config, clock, summary) as bench:
+        if misfit(bench.lake, bench.state) is None:
+            return None
+        done = repair(bench)
+        if done is None:
+            raise StateError("interrupted: run `crosswind state repair` again")
+        summary.batches.append(done)
+        return done
+
+
+@contextmanager
+def opened(config: Config, clock: Clock, summary: RunSummary) -> Iterator[Bench]:
+    """Lake and state of a configuration for their one writer. What happens inside is recorded as a run."""
+    now = clock()
+    program = program_of(config, now)
+    with ExitStack() as stack:
+        state = stack.enter_context(State.open(config.state))
+        lease = stack.enter_context(state.lease(WRITER, this_process(), _TTL, now))
+        stack.enter_context(_recorded(state, summary, clock))
+        lake = Lake.open(config.lake, create=True)
+        stopped = stack.enter_context(heeded())
+        beat = _Heartbeat(lambda moment: lease.renew(moment), clock, stopped)
+        yield Bench(config, lake, state, program, now, beat.stopped)
 
 
 def _check_sources(config: Config, only: Sequence[str]) -> None:
@@ -123,7 +143,7 @@ def _recorded(state: State, summary: RunSummary, clock: Clock) -> Iterator[None]
 def _plans(bench: Bench, only: Sequence[str], backfill: Backfill | None, summary: RunSummary) -> Iterator[Plan]:
     """The plans to carry out, each stored when it is given out."""
     state, now = bench.state, bench.now
-    _check_age(bench)
+    check_age(bench.lake, state)
     digest = rules_digest(bench.program)
     if (begun := state.open_plan()) is not None:
         yield begun
@@ -160,24 +180,6 @@ def _look(source: SourceConfig, state: State, now: datetime) -> Planned:
         return {uri: Seen(**row) for uri, row in state.seen(source.name, uris).items()}
 
     return plan_collection(transport.list(), known, transport, now=now)
-
-
-def _check_age(bench: Bench) -> None:
-    """Raises StateError where the lake has batches the state knows nothing of."""
-    last = bench.state.last_batch()
-    begun = bench.state.open_plan()
-    most = begun.batch if begun is not None else last
-    there = [bench.lake.batch_of(table)[0] for table in TABLES]
-    lake, known = f"the lake at {bench.config.lake}", f"the state {bench.state.place}"
-    if min(there) < last:
-        raise StateError(
-            f"{lake} holds batch {min(there)}, {known} knows {last}: the lake is older than the state, or another one. "
-            "Put the lake back that belongs to it, or name a new lake and a new state to begin anew"
-        )
-    if max(there) > most:
-        raise StateError(
-            f"{lake} holds batch {max(there)}, {known} knows {most}: the state is older than the lake. `crosswind state repair` brings them together"
-        )
 
 
 def delivery(config: Config, state: State, clock: Clock, limit: int | None = None) -> tuple[Drained, ...]:
