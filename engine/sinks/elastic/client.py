@@ -124,6 +124,8 @@ def as_sink_error(sink: str, error: Exception) -> SinkError:
     from elastic_transport import ConnectionTimeout, TlsError
     from elasticsearch import ApiError, UnsupportedProductError
 
+    if isinstance(error, UnsupportedProductError):
+        return SinkError(f"sink {sink}: what answers there is no Elasticsearch 9: {told(error)}")
     if isinstance(error, ApiError):
         kind = TransientSinkError if error.status_code in TRANSIENT else SinkError
         return kind(
@@ -131,8 +133,6 @@ def as_sink_error(sink: str, error: Exception) -> SinkError:
         )
     if isinstance(error, TlsError):
         return SinkError(f"sink {sink}: TLS failed: {told(error)}; check ca_certs or ca_fingerprint")
-    if isinstance(error, UnsupportedProductError):
-        return SinkError(f"sink {sink}: what answers there is no Elasticsearch 9: {told(error)}")
     if isinstance(error, (Away, ConnectionTimeout, OSError)):
         return TransientSinkError(f"sink {sink}: Elasticsearch cannot be reached: {told(error)}")
     return SinkError(f"sink {sink}: {type(error).__name__}: {told(error)}")
