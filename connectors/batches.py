@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
+import numpy as np
 import polars as pl
 
 from connectors.foreign import records_of
@@ -97,7 +98,8 @@ def list_input(paths: Sequence[str], limits: Limits, stdin: BinaryIO | None) -> 
 def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: Limits) -> Iterator[Batch]:
     """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception."""
     chunk = replace(limits, chunk_bytes=min(limits.chunk_bytes, BATCH_BYTES))
-    batch, frames, held = _empty_batch(), [], 0
+    frames: list[tuple[int, str, pl.DataFrame]] = []
+    batch, held = _empty_batch(), 0
     for index, obj in group:
         part = 0
         try:
@@ -109,10 +111,10 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
                     continue
                 batch.parts.setdefault(obj.uri, part)
                 part += 1
-                frames.append(piece.records.with_columns(pl.lit(obj.uri).alias("object"), pl.lit(index, dtype=pl.UInt32).alias("object_index")))
+                frames.append((index, obj.uri, piece.records))
                 held += piece.decompressed
                 if held >= BATCH_BYTES:
-                    yield replace(batch, records=pl.concat(frames))
+                    yield replace(batch, records=_together(frames))
                     batch, frames, held = _empty_batch(), [], 0
         except InputError as error:
             batch.failed.append(Reject(obj.uri, str(error).removeprefix(f"{obj.uri}: ")))
@@ -120,7 +122,15 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
             batch.failed.append(Reject(obj.uri, f"cannot be read: {error.strerror or error}"))
         batch.objects_done += 1
         batch.stored += obj.size
-    yield replace(batch, records=pl.concat(frames)) if frames else batch
+    yield replace(batch, records=_together(frames)) if frames else batch
+
+
+def _together(frames: Sequence[tuple[int, str, pl.DataFrame]]) -> pl.DataFrame:
+    """The records of some objects, each given with its index and URI, as one frame that says where each record came from."""
+    which = pl.Series(np.repeat(np.arange(len(frames)), [records.height for _, _, records in frames]))
+    uris = pl.Series("object", [uri for _, uri, _ in frames]).gather(which)
+    indexes = pl.Series("object_index", [index for index, _, _ in frames], dtype=pl.UInt32).gather(which)
+    return pl.concat([records for _, _, records in frames]).hstack([uris, indexes])
 
 
 def _empty_batch() -> Batch:

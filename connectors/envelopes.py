@@ -16,7 +16,7 @@ import polars as pl
 from connectors.splitting.jsonbytes import depth_of
 from connectors.splitting.splitter import Splitter
 from connectors.splitting.texts import Buffer, as_utf8, joined
-from connectors.splitting.unwrap import Opened, Refused, open_document, suspects
+from connectors.splitting.unwrap import Opened, Refused, open_document, record_start, suspects
 from connectors.splitting.window import Values
 from connectors.transports.base import Limits
 from engine.model import Reject, Skip
@@ -25,6 +25,7 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 _LEVELS = 8
 _NOTHING = "holds no records"
+_OPENER = r"[{\[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,24 @@ def _flatten(values: Values, limits: Limits, level: int = 0) -> _Flat:
     """All wrapping taken off ``values``, and the limits of a record applied to what is left."""
     texts = values.texts
     flat = _Flat(texts, np.arange(texts.len()), dict(values.reasons), set(values.repaired), list(values.problems))
-    if not texts.len():
+    if not texts.len() or _plain(texts, limits):
         return flat
     opened = _open(texts, limits, level)
     _apply_limits(flat, _without(texts, opened) if opened else texts, limits)
     return _insert(flat, opened, limits, level) if opened else flat
+
+
+def _plain(texts: pl.Series, limits: Limits) -> bool:
+    """Whether all ``texts`` begin like one kind of record and keep the limits. Asked at once: there may be many objects of a few records each."""
+    start = record_start(texts[0])
+    if start is None or not (texts[-1] or "").startswith(start):
+        return False
+    text = pl.col("raw_data")
+    looks = texts.to_frame("raw_data").select(
+        text.str.starts_with(start).all(), longest=text.str.len_bytes().max(), openers=text.str.count_matches(_OPENER).max()
+    )
+    alike, longest, openers = looks.row(0)
+    return bool(alike) and longest <= limits.max_record_bytes and openers <= limits.max_depth
 
 
 def _open(texts: pl.Series, limits: Limits, level: int) -> dict[int, Opened]:
@@ -124,7 +138,7 @@ def _without(texts: pl.Series, rows: Iterable[int]) -> pl.Series:
 def _apply_limits(flat: _Flat, records: pl.Series, limits: Limits) -> None:
     """Refuse records that are too long or too deep. Few brackets prove that a text is not deep; only the others are walked."""
     text = pl.col("raw_data")
-    looks = records.to_frame().select(text.str.len_bytes() > limits.max_record_bytes, deep=text.str.count_matches(r"[{\[]") > limits.max_depth)
+    looks = records.to_frame().select(text.str.len_bytes() > limits.max_record_bytes, deep=text.str.count_matches(_OPENER) > limits.max_depth)
     refused = dict.fromkeys(_rows(looks["raw_data"]), f"longer than {limits.max_record_bytes:,} bytes")
     for row in _rows(looks["deep"]):
         if row not in refused and depth_of(records[row].encode()) > limits.max_depth:

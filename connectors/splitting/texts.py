@@ -11,6 +11,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+_INLINE = 12
+"""Arrow keeps texts of up to so many bytes in the view itself."""
+_FARTHEST = (1 << 31) - 1
+"""Arrow's views reach no farther into a buffer."""
+
 Buffer = bytes | bytearray | memoryview | msgspec.Raw
 
 
@@ -27,21 +32,37 @@ def over(buffer: bytes, sizes: np.ndarray[Any, np.dtype[np.int64]], first: int, 
     value and the byte after it is no white space either, the next value starts there. So by induction all bounds hold. ``buffer`` must be UTF-8.
     """
     count, width = len(sizes), len(separator)
-    offsets = np.empty(2 * count, dtype=np.int64)
     ends = np.cumsum(sizes + width) + (first - width)
-    offsets[1::2] = ends
-    offsets[0] = first
-    offsets[2::2] = ends[:-1] + width
-    if int(ends[-1]) > len(buffer):
+    starts = ends - sizes
+    if int(ends[-1]) > len(buffer) or len(buffer) > _FARTHEST:
         return None
     data = np.frombuffer(buffer, dtype=np.uint8)
-    if not (data[offsets[0::2]] == ord("{")).all():
+    if not (data[starts] == ord("{")).all():
         return None
     between = ends[:-1]
     if not all((data[between + i] == byte).all() for i, byte in enumerate(separator)):
         return None
-    column = pa.LargeStringArray.from_buffers(2 * count - 1, pa.py_buffer(offsets), pa.py_buffer(buffer))
-    return pl.Series("raw_data", pl.from_arrow(column), dtype=pl.String).gather_every(2)
+    column = pa.Array.from_buffers(pa.string_view(), count, [None, pa.py_buffer(_views(data, starts, sizes)), pa.py_buffer(buffer)])
+    return pl.Series("raw_data", pl.from_arrow(column), dtype=pl.String)
+
+
+def _views(
+    data: np.ndarray[Any, np.dtype[np.uint8]], starts: np.ndarray[Any, np.dtype[np.int64]], sizes: np.ndarray[Any, np.dtype[np.int64]]
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Arrow's string views of the texts at ``starts``: length, first four bytes, buffer 0, place; of short texts length and text."""
+    views = np.zeros((len(sizes), 16), dtype=np.uint8)
+    numbers = views.view(np.uint32)
+    numbers[:, 0] = sizes
+    numbers[:, 3] = starts
+    for at in range(4):
+        views[:, 4 + at] = data[np.minimum(starts + at, len(data) - 1)]
+    short = np.flatnonzero(sizes <= _INLINE)
+    if short.size:
+        places = np.arange(_INLINE)
+        texts = data[np.minimum(starts[short, None] + places, len(data) - 1)]
+        texts[places >= sizes[short, None]] = 0
+        views[short, 4:] = texts
+    return views
 
 
 def joined(texts: Sequence[Any]) -> pl.Series:

@@ -80,13 +80,19 @@ class _Found:
     repaired: bool = False
 
 
+def record_start(text: str | None) -> str | None:
+    """The first bytes of ``text`` as far as they prove that it, and any text that begins so, is a record; None where they do not."""
+    start = _START.match(text or "")
+    return start[0] if start is not None and start[1] in _RECORD_FIRST else None
+
+
 def suspects(texts: pl.Series) -> list[int]:
     """Rows of the JSON ``texts`` that may be something other than a record, in order. Rows that are null are none."""
     rows = pl.DataFrame({"text": texts}).with_row_index("row")
     text = pl.col("text")
-    start = _START.match(texts[0] or "")
-    if start is not None and start[1] in _RECORD_FIRST:
-        rows = rows.filter(~text.str.starts_with(start[0]))
+    start = record_start(texts[0])
+    if start is not None:
+        rows = rows.filter(~text.str.starts_with(start))
     rows = rows.filter(text.is_not_null() & ~text.str.contains(_FIRST_RECORD)) if rows.height else rows
     if not rows.height:
         return []

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import IO, BinaryIO, Protocol, cast
 
 import zstandard
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from connectors.transports.base import Limits, Object
 from engine.errors import InputError, LimitError, TransportError
@@ -225,9 +225,10 @@ class FilesTransport:
         """A small gzip file as one block, which is what makes splitting it cheap; any other in steps."""
         limits = self.limits
         if guard.obj.size <= limits.whole_file_bytes:
-            packed, unpack = file.read(), isal_zlib.decompressobj(wbits=31)
+            packed, unpack = file.read(), igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+            size = int.from_bytes(packed[-4:], "little") + 1  # what the file says; memory that is taken at once need not be copied while it grows
             with suppress(_Corrupt):
-                block = unpack.decompress(packed, min(limits.ratio_free_bytes, limits.chunk_bytes))
+                block = unpack.decompress(packed, min(size, limits.ratio_free_bytes, limits.chunk_bytes))
                 if unpack.eof and not unpack.unused_data:
                     yield guard.passed(block)
                     return

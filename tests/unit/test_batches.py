@@ -24,3 +24,17 @@ def test_an_object_of_many_pieces_begins_a_batch_with_its_first(tmp_path: Path, 
     assert numbers[0] == 0
     assert numbers == sorted(set(numbers))
     assert sum(batch.records.height for batch in parted) == 400
+
+
+def test_every_record_names_the_object_it_came_from(tmp_path: Path) -> None:
+    for name, count in (("a", 2), ("b", 0), ("c", 1), ("d", 3)):
+        (tmp_path / f"{name}.ndjson").write_text(f'{{"in":"{name}"}}\n' * count)
+    limits = Limits()
+    given = batches.list_input([str(tmp_path)], limits, None)
+    (whole,) = [batch for stream in given.streams(limits) for batch in stream]
+    rows = whole.records.select("raw_data", "object", "object_index", "position").rows()
+    uris = [obj.uri for obj in given.objects]
+    assert [(text, Path(uri).stem, position) for text, uri, _, position in rows] == [
+        (f'{{"in":"{name}"}}', name, position) for name, count in (("a", 2), ("c", 1), ("d", 3)) for position in range(count)
+    ]
+    assert all(uris[index] == uri for _, uri, index, _ in rows)

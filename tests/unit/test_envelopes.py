@@ -280,3 +280,25 @@ def test_every_record_of_the_corpus_comes_out() -> None:
         assert [reject.reason for reject in rejects] == (["log event whose message is no JSON object"] if "subscription" in name else []), name
         as_array = b"[" + b",".join(data.splitlines()) + b"]"
         assert outcome(as_array)[0] == records
+
+
+@pytest.mark.parametrize("size", range(2, 16))
+def test_records_of_few_bytes_stay_as_they_were_written(size: int) -> None:
+    short = {2: "{}", 3: "{ }"}.get(size, f"{{{' ' * (size - 2)}}}")
+    record = '{"eventVersion":"1","long":"enough"}'
+    given = [record, short, short, record, short]
+    for text in ('{"Records":[' + ",".join(given) + "]}", "[" + ",".join(given) + "]", "\n".join(given), ",".join(given)):
+        assert outcome(text)[0] == given
+
+
+def test_what_stands_between_records_that_begin_alike_is_looked_at() -> None:
+    record, limits = '{"eventVersion":"1","a":[[1]]}', Limits(max_depth=4, max_record_bytes=60)
+    deep, long = '{"eventVersion":"1","a":[[[[1]]]]}', '{"eventVersion":"1","a":"' + "x" * 60 + '"}'
+    wrapped = '{"Records":[{"eventVersion":"2"}]}'
+    records, rejects, _ = outcome('{"Records":[' + ",".join((record, wrapped, record)) + "]}", limits)
+    assert records == [record, '{"eventVersion":"2"}', record]
+    assert not rejects
+    for bad, reason in ((deep, "deeper"), (long, "longer")):
+        records, rejects, _ = outcome('{"Records":[' + ",".join((record, bad, record)) + "]}", limits)
+        assert records == [record, record]
+        assert [(reject.position, reason in reject.reason) for reject in rejects] == [(1, True)]

@@ -18,6 +18,7 @@ import zstandard
 from connectors.transports import TRANSPORTS
 from connectors.transports.base import Limits, Object
 from connectors.transports.files import FilesTransport, hint
+from engine.errors import TransportError
 from engine.model import Reject, Skip
 from tests.logs import open_folder, without_rights
 
@@ -235,3 +236,22 @@ def test_a_transport_and_its_objects_travel(tmp_path: Path) -> None:
     there, same = pickle.loads(pickle.dumps((transport, obj)))
     assert same == obj
     assert b"".join(there.read(same)) == DATA
+
+
+@pytest.mark.parametrize("size", [0, 1, len(DATA) - 1, len(DATA) + 1, 2**32 - 1])
+def test_a_gzip_file_that_lies_about_its_size_is_corrupt(tmp_path: Path, size: int) -> None:
+    path = put(tmp_path / "a.gz", gzip.compress(DATA)[:-4] + size.to_bytes(4, "little"))
+    with pytest.raises(TransportError, match="corrupt"):
+        content(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", DATA, b"x" * (1 << 20), os.urandom(100_000)])
+@pytest.mark.parametrize("after", [b"", b"\0\0\0\0\0", gzip.compress(b"tail"), gzip.compress(b"")])
+def test_the_size_at_the_end_of_a_gzip_file_need_not_be_that_of_the_whole(tmp_path: Path, data: bytes, after: bytes) -> None:
+    expected = data + (gzip.decompress(after) if after.strip(b"\0") else b"")
+    assert content(put(tmp_path / "a.gz", gzip.compress(data) + after)) == expected
+
+
+def test_a_gzip_file_larger_than_one_call_may_give_comes_in_steps(tmp_path: Path) -> None:
+    data = os.urandom(300_000)
+    assert content(put(tmp_path / "a.gz", gzip.compress(data)), Limits(chunk_bytes=100_000, block_bytes=50_000)) == data

@@ -31,6 +31,10 @@ from engine.schema import split_path
         ('{"a":{"b":1.50}}', "a.b", "1.50"),
         ('{"a":{"b":1e5}}', "a.b", "1e5"),
         ('{"a":{"b":{"z":0.10,"y":[1E2]}}}', "a.b", '{"z":0.10,"y":[1E2]}'),
+        ('{"a":{"b":[1.50,"x"]}}', "a.b", '[1.50,"x"]'),
+        ('{"a":{"b":{"z":-7e+3}}}', "a.b", '{"z":-7e+3}'),
+        ('{"a":{"b":[1,2.50E-3]}}', "a.b", "[1,2.50E-3]"),
+        ('{"a":{"b":["v 1.50, 2.50e3]",1]}}', "a.b", '["v 1.50, 2.50e3]",1]'),
         ('{"a":{"b":12345678901234567890123}}', "a.b", "12345678901234567890123"),
         ('{"a":{"b":"\\u0041\\/\\n"}}', "a.b", '"A/\\n"'),
         ('{"a":{"b":"é\\u00e9"}}', "a.b", '"éé"'),
@@ -108,3 +112,24 @@ def test_few_records_are_read_as_many_are() -> None:
 def test_a_list_where_an_object_may_be_written_as_text_is_read_exactly(there: str) -> None:
     text = f'{{"p":{there}}}'
     assert shred(pl.Series("raw_data", [text]), ["p.b"], ["p"])["p.b"].to_list() == exact_cells(text, [("p", "b")], frozenset({("p",)}))
+
+
+REFUSED = '{"x":"\\ud800","a":{"b":3}}'
+"""A lone surrogate is JSON by the grammar; DuckDB refuses it, as it would any record that is none."""
+
+
+def test_a_record_that_the_fast_reader_refuses_leaves_the_others_as_they_are() -> None:
+    texts = ['{"a":{"b":1}}', REFUSED, '{"A":{"b":2}}', '{"a":{"b":1.50}}']
+    found = shred_shapes(pl.Series("raw_data", texts), ["a.b"])
+    assert found.cells["a.b"].to_list() == [cell for text in texts for cell in exact_cells(text, [("a", "b")])]
+    assert found.shape.is_null().to_list() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("length", [1, 2_000, 500_000])
+def test_records_of_any_length_and_number_keep_their_order(length: int) -> None:
+    texts = [f'{{"n":{row},"x":"{"x" * (length if row % 7 == 3 else 1)}"}}' for row in range(5_000 if length < 500_000 else 20)]
+    parts = pl.concat([pl.Series("raw_data", texts[:9]), pl.Series("raw_data", texts[9:])])
+    found = shred_shapes(parts, ["n", "x"])
+    assert found.cells["n"].to_list() == [str(row) for row in range(len(texts))]
+    assert found.cells["x"].str.len_bytes().to_list() == [len(text.partition('"x":')[2]) - 1 for text in texts]
+    assert found.shape.n_unique() == 1
