@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.errors import StateError
-from engine.store.lake_files import lake_errors, load, make_folder, owner_only
+from engine.store.lake_files import lake_errors, load, make_folder, owner_only, readable
 from engine.store.lake_log import last_batch, live_parts
 from engine.store.lake_tables import CONTENT, TABLES, UID_HIGH, UID_LOW, Table
 from engine.store.lake_writer import LakeWriter
@@ -21,6 +22,9 @@ _PROPERTIES = {
     "delta.logRetentionDuration": "interval 30 days",
 }
 """Checkpoints keep opening fast when every five minutes brings a commit."""
+
+_UNFIT = re.compile(r"[%*?#=\[\]{}\\\x00-\x1f]")
+"""Characters of a path that one library or another takes for a pattern or an escape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Lake:
     def open(cls, path: Path, *, create: bool) -> Lake:
         """The lake at ``path``. ``create`` makes what is missing, tables and columns that newer versions brought, readable by the owner alone."""
         path = Path(path).absolute()
+        if odd := _UNFIT.search(str(path)):
+            raise StateError(f"the lake cannot be at {path}: libraries that read it stumble over {odd[0]!r} in a path; choose another directory")
         if create:
             with lake_errors(path, "make its tables"):
                 make_folder(path)
@@ -68,7 +74,7 @@ class Lake:
     def scan(self, table: str) -> pl.LazyFrame:
         """All rows of a table as it is now. Filters on partition columns and on columns with bounds skip files."""
         about = TABLES[table]
-        there = pl.scan_delta(load(self.path, about))
+        there = pl.scan_delta(readable(self.path, about))
         names = there.collect_schema().names()
         missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in about.columns.items() if name not in names]
         return there.with_columns(missing) if missing else there

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import polars as pl
 
@@ -52,6 +52,18 @@ def load(root: Path, table: Table) -> DeltaTable:
         return DeltaTable(str(root / table.name))
 
 
+def readable(root: Path, table: Table) -> DeltaTable:
+    """As `load`, for readers that take the addresses of files for paths: delta-rs encodes spaces and letters that are not ASCII."""
+    from deltalake import DeltaTable
+
+    class OnDisk(DeltaTable):
+        def file_uris(self, *args: Any, **named: Any) -> list[str]:
+            return [unquote(uri) for uri in super().file_uris(*args, **named)]
+
+    with lake_errors(root, f"read table {table.name!r}"):
+        return OnDisk(str(root / table.name))
+
+
 @contextmanager
 def lake_errors(root: Path, doing: str) -> Iterator[None]:
     """Errors of the file system and of the libraries below become a StateError that says what to do."""
@@ -76,7 +88,9 @@ def _way_out(error: Exception) -> str:
         return "The disk is full: make room and run again; nothing of this was committed."
     if "permission" in text or "os error 13" in text or "read-only" in text:
         return "Check who owns the directory; crosswind needs to write there."
-    return "Nothing of this was committed; `crosswind lake status --verify` says whether files are missing or damaged."
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "A lake is a directory: choose another path."
+    return "Nothing of this was committed; `crosswind lake verify` says whether files are missing or damaged."
 
 
 class _OwnerOnly:

@@ -15,6 +15,7 @@ import polars as pl
 
 from engine.errors import EngineError, StateError
 from engine.store.fingerprints import with_fingerprints
+from engine.store.frames import in_own_memory
 from engine.store.lake_files import Part, Partition, add_action, lake_errors, load, owner_only, remove, sync_log, write_part
 from engine.store.lake_log import last_batch, live_parts, remove_action
 from engine.store.lake_tables import CONTENT, EVENTS, UID_HIGH, UID_LOW, Table
@@ -59,12 +60,15 @@ class LakeWriter:
         """Take rows. Columns the table does not have are left out (``native.*`` lives in memory alone), those that are missing are null."""
         self._check_open()
         for partition, rows in self._divided(frame):
+            held = in_own_memory(rows)
             with self._lock:
-                self._waiting.setdefault(partition, []).append(rows)
-                self._sizes[partition] = self._sizes.get(partition, 0) + int(rows.estimated_size())
-            self._flush_full(partition)
-        while full := self._greatest_of_too_much():
-            self._flush(full)
+                self._waiting.setdefault(partition, []).append(held)
+                self._sizes[partition] = self._sizes.get(partition, 0) + int(held.estimated_size())
+                full = self._sizes[partition] >= _BYTES or sum(frame.height for frame in self._waiting[partition]) >= _ROWS
+            if full:
+                self._flush(partition)
+        while greatest := self._greatest_of_too_much():
+            self._flush(greatest)
 
     def drop(self, places: pl.DataFrame) -> None:
         """Take back rows of this batch by (x.object, x.position): files that hold any are written anew without them."""
@@ -78,7 +82,7 @@ class LakeWriter:
         with lake_errors(self._root, f"rewrite files of batch {self._batch}"):
             for part in list(self._parts):
                 path = self._root / self._table.name / part.path
-                if not pl.read_parquet(path, columns=names, glob=False).join(keys, on=names, how="semi").height:
+                if not pl.read_parquet(path, columns=names, glob=False, hive_partitioning=False).join(keys, on=names, how="semi").height:
                     continue
                 left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(keys, on=names, how="anti", maintain_order="left")
                 if left.height:
@@ -87,10 +91,10 @@ class LakeWriter:
                 remove(self._root, self._table, [part.path])
 
     def withdraw(self, rows: pl.DataFrame) -> None:
-        """Take rows of EARLIER batches out of the table in the same commit: columns x.day, x.uid and, for events, x.source."""
+        """Take rows of EARLIER batches out of the table in the same commit: columns x.source, x.day and x.uid."""
         self._check_open()
         if rows.height:
-            self._withdrawn.append(rows.select(*self._table.partition, "x.uid").unique())
+            self._withdrawn.append(rows.select("x.source", "x.day", "x.uid"))
 
     def commit(self, digest: str) -> bool:
         """Make everything visible in one step, signed with the batch number and the plan's digest. False: an earlier run had done so already.
@@ -143,13 +147,6 @@ class LakeWriter:
             if any(value is None for value in values):
                 raise EngineError(f"rows without {' or '.join(self._table.partition)} cannot be stored")
             yield tuple(value.isoformat() if isinstance(value, date) else str(value) for value in values), rows
-
-    def _flush_full(self, partition: Partition) -> None:
-        with self._lock:
-            rows = sum(frame.height for frame in self._waiting.get(partition, ()))
-            full = rows >= _ROWS or self._sizes.get(partition, 0) >= _BYTES
-        if full:
-            self._flush(partition)
 
     def _greatest_of_too_much(self) -> Partition | None:
         with self._lock:
@@ -215,23 +212,18 @@ class LakeWriter:
         if not self._withdrawn:
             return [], []
         gone = pl.concat(self._withdrawn).unique()
-        days = gone.select(self._table.partition).unique()
+        keys = [name for name in gone.columns if name in self._table.stored]
         rewritten: list[Part] = []
         removes: list[Any] = []
+        days = gone.select(self._table.partition).unique()
         for part in live_parts(table, self._table).join(days, on=self._table.partition, how="semi").iter_rows(named=True):
             path = self._root / self._table.name / part["path"]
-            keys = gone.filter(pl.all_horizontal(pl.col(name) == part[name] for name in self._table.partition))["x.uid"].implode()
-            if not pl.read_parquet(path, columns=["x.uid"], glob=False).filter(pl.col("x.uid").is_in(keys)).height:
+            lost = gone.filter(pl.all_horizontal(pl.col(name) == part[name] for name in self._table.partition)).select(keys)
+            if not pl.read_parquet(path, columns=keys, glob=False, hive_partitioning=False).join(lost, on=keys, how="semi").height:
                 continue
-            left = pl.read_parquet(path, glob=False, hive_partitioning=False)
-            left = left.filter(~pl.col("x.uid").is_in(keys))
-            left = left.with_columns(
-                pl.lit(None, dtype=dtype).alias(name)
-                for name, dtype in self._table.columns.items()
-                if name in self._table.stored and name not in left.columns
-            )
-            partition = tuple(str(part[name]) for name in self._table.partition)
+            left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(lost, on=keys, how="anti", maintain_order="left")
+            missing = [pl.lit(None, dtype=self._table.columns[name]).alias(name) for name in self._table.stored if name not in left.columns]
             if left.height:
-                rewritten.append(self._new_file(left, partition))
+                rewritten.append(self._new_file(left.with_columns(missing), tuple(str(part[name]) for name in self._table.partition)))
             removes.append(remove_action(self._table, part))
         return rewritten, removes

@@ -205,6 +205,16 @@ def test_rows_of_earlier_batches_are_withdrawn_with_the_commit(lake: Lake) -> No
     assert rows.filter(pl.col("x.uid") == "aws.cloudtrail-0-3").rows() == [("aws.cloudtrail-0-3", "{}", 2)]
 
 
+def test_hits_of_withdrawn_events_go_and_those_of_other_sources_stay(lake: Lake) -> None:
+    hits = pl.concat([events(2), events(2).with_columns(pl.lit("gcp.audit").alias("x.source"))])
+    put(lake, 1, hits, table="hits")
+    with lake.writer("hits", 2) as writer:
+        writer.withdraw(pl.DataFrame({"x.source": ["gcp.audit"], "x.day": [DAY.date()], "x.uid": ["aws.cloudtrail-0-1"]}))
+        writer.commit("d")
+    left = lake.scan("hits").select("x.source", "x.uid").collect().sort("x.source", "x.uid").rows()
+    assert left == [("aws.cloudtrail", "aws.cloudtrail-0-0"), ("aws.cloudtrail", "aws.cloudtrail-0-1"), ("gcp.audit", "aws.cloudtrail-0-0")]
+
+
 def test_what_is_known_is_numbers_that_never_change(lake: Lake) -> None:
     put(lake, 1, events(3))
     put(lake, 2, events(2, start=3))
@@ -287,6 +297,53 @@ def test_where_there_is_no_lake(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"there is no lake at .*nowhere"):
         Lake.open(tmp_path / "nowhere", create=False)
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", ["my lake", "Größe é", "a+b &d;e'f"])
+def test_paths_with_spaces_and_letters_of_all_kinds(tmp_path: Path, name: str) -> None:
+    lake = Lake.open(tmp_path / name, create=True)
+    put(lake, 1, events(10), events(5, day=1))
+    assert lake.events_between(None, DAY, DAY + timedelta(days=1)).collect().height == 10
+    assert lake.known([("aws.cloudtrail", DAY.date())], 2).height == 10
+    assert all(path.exists() for path in lake.files("events"))
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a*", "a?", "[a]", "a#b", "a=b"])
+def test_paths_that_readers_would_take_for_patterns_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StateError, match="choose another directory"):
+        Lake.open(tmp_path / name, create=True)
+
+
+def test_a_file_is_no_lake(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("x")
+    with pytest.raises(StateError, match="A lake is a directory"):
+        Lake.open(tmp_path / "lake", create=True)
+
+
+def test_a_lake_that_was_begun_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "events/_delta_log").mkdir(parents=True)
+    assert put(Lake.open(tmp_path, create=True), 1, events(1))
+
+
+def test_few_rows_of_a_large_frame_wait_without_it(lake: Lake) -> None:
+    with lake.writer("events", 1) as writer:
+        for n in range(4):
+            large = events(2_000, start=n * 2_000).with_columns((pl.lit("x" * 20_000) + pl.col("x.uid")).alias("raw_data"))
+            writer.write(large.slice(7, 5).with_columns(pl.col("time") + pl.duration(days=n % 2)))
+        assert not parquet_files(lake)
+        assert sum(writer._sizes.values()) < 1_000_000
+        writer.commit("d")
+    assert len(lake.files("events")) == 2
+
+
+def test_threads_may_write_at_the_same_time(lake: Lake) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with lake.writer("events", 1) as writer, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: writer.write(events(3_000, day=n % 3, start=n * 3_000)), range(40)))
+        writer.commit("d")
+    assert lake.scan("events").select(pl.col("x.uid").n_unique()).collect().item() == 120_000
+    assert parquet_files(lake) == set(lake.files("events"))
 
 
 CHILD = """
