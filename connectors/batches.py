@@ -12,7 +12,9 @@ from typing import BinaryIO
 import numpy as np
 import polars as pl
 
+from connectors.envelopes import Piece, split
 from connectors.foreign import records_of
+from connectors.repeats import Repeats
 from connectors.transports.base import Limits, Object, Transport
 from connectors.transports.files import FilesTransport
 from engine.errors import InputError
@@ -21,8 +23,11 @@ from engine.model import Reject, Skip
 STREAM_BYTES = 32 << 20
 """Objects are grouped into streams of about this many stored bytes."""
 
-BATCH_BYTES = 24 << 20
+BATCH_BYTES = 32 << 20
 """Records are worked on in batches of about this much text."""
+
+RECALL_BYTES = 1 << 20
+"""So much of what was read before of a growing object is looked at again, for records that are equal to new ones."""
 
 Place = tuple[int, int]
 """Index of an object in the run's list, index of a record in that object."""
@@ -32,15 +37,17 @@ Place = tuple[int, int]
 class Batch:
     """Records of some objects (raw_data, object, object_index, position, repaired) and what happened while they were read.
 
-    ``parts``: with which of its frames an object begins here, for objects that come in several; ``failed`` are whole objects; ``stored`` and
-    ``decompressed`` are bytes.
+    ``repeats``: by (object, position), how many records equal to it the object held before, where it held any; ``failed`` are whole objects;
+    ``stored`` and ``decompressed`` are bytes. ``ends``: how many records the objects that end here hold up to where they were read, those before
+    their ``start`` included; an object that could not be had now has none and is to be read another time.
     """
 
     records: pl.DataFrame
-    parts: dict[str, int] = field(default_factory=dict)
+    repeats: dict[tuple[str, int], int] = field(default_factory=dict)
     skips: list[Skip] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     failed: list[Reject] = field(default_factory=list)
+    ends: dict[str, int] = field(default_factory=dict)
     objects_done: int = 0
     stored: int = 0
     decompressed: int = 0
@@ -61,7 +68,7 @@ class Input:
         size = 0
         for index, obj in enumerate(self.objects):
             group.append((index, obj))
-            size += obj.size
+            size += obj.length
             if size >= STREAM_BYTES:
                 yield batches(self.transport, group, limits)
                 group, size = [], 0
@@ -99,30 +106,40 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
     """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception."""
     chunk = replace(limits, chunk_bytes=min(limits.chunk_bytes, BATCH_BYTES))
     frames: list[tuple[int, str, pl.DataFrame]] = []
-    batch, held = _empty_batch(), 0
+    batch, held, repeats = _empty_batch(), 0, Repeats()
     for index, obj in group:
-        part = 0
+        records = first = obj.first_position
         try:
+            if obj.start:
+                repeats.recall(index, _read_before(transport, obj, chunk))
             for piece in records_of(transport.read(obj), obj, chunk):
+                piece = _placed(piece, first) if first else piece
+                records = max(records, _end(piece))
                 batch.skips.extend(piece.skips)
                 batch.rejects.extend(piece.rejects)
                 batch.decompressed += piece.decompressed
                 if not piece.records.height:
                     continue
-                batch.parts.setdefault(obj.uri, part)
-                part += 1
                 frames.append((index, obj.uri, piece.records))
                 held += piece.decompressed
                 if held >= BATCH_BYTES:
-                    yield replace(batch, records=_together(frames))
+                    yield _filled(batch, frames, repeats)
                     batch, frames, held = _empty_batch(), [], 0
+            batch.ends[obj.uri] = records
         except InputError as error:
             batch.failed.append(Reject(obj.uri, str(error).removeprefix(f"{obj.uri}: ")))
+            if not error.transient:
+                batch.ends[obj.uri] = records
         except OSError as error:
             batch.failed.append(Reject(obj.uri, f"cannot be read: {error.strerror or error}"))
         batch.objects_done += 1
-        batch.stored += obj.size
-    yield replace(batch, records=_together(frames)) if frames else batch
+        batch.stored += obj.length
+    yield _filled(batch, frames, repeats) if frames else batch
+
+
+def _filled(batch: Batch, frames: Sequence[tuple[int, str, pl.DataFrame]], repeats: Repeats) -> Batch:
+    records = _together(frames)
+    return replace(batch, records=records, repeats=repeats.count(records))
 
 
 def _together(frames: Sequence[tuple[int, str, pl.DataFrame]]) -> pl.DataFrame:
@@ -131,6 +148,27 @@ def _together(frames: Sequence[tuple[int, str, pl.DataFrame]]) -> pl.DataFrame:
     uris = pl.Series("object", [uri for _, uri, _ in frames]).gather(which)
     indexes = pl.Series("object_index", [index for index, _, _ in frames], dtype=pl.UInt32).gather(which)
     return pl.concat([records for _, _, records in frames]).hstack([uris, indexes])
+
+
+def _read_before(transport: Transport, obj: Object, limits: Limits) -> pl.Series:
+    """The last records before those that are planned of a growing object."""
+    begin = max(0, obj.start - RECALL_BYTES)
+    block = transport.stored(obj, begin, obj.start)
+    pieces = split([block[block.find(b"\n") + 1 :] if begin else block], obj.uri, limits, continued=begin > 0)
+    return pl.concat([_empty_batch().records["raw_data"], *(piece.records["raw_data"] for piece in pieces)])
+
+
+def _placed(piece: Piece, first: int) -> Piece:
+    """``piece`` with its positions counted on from ``first``."""
+    records = piece.records.with_columns(pl.col("position") + first)
+    rejects = [reject if reject.position is None else replace(reject, position=reject.position + first) for reject in piece.rejects]
+    return replace(piece, records=records, rejects=rejects)
+
+
+def _end(piece: Piece) -> int:
+    """The position after the last record of ``piece``, refused ones included; 0 where it has none."""
+    last = piece.records["position"][-1] if piece.records.height else -1
+    return 1 + max(last, max((reject.position for reject in piece.rejects if reject.position is not None), default=-1))
 
 
 def _empty_batch() -> Batch:

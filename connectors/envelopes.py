@@ -43,12 +43,13 @@ class Piece:
     decompressed: int
 
 
-def split(blocks: Iterable[bytes], uri: str, limits: Limits, *, fast: bool = True) -> Iterator[Piece]:
+def split(blocks: Iterable[bytes], uri: str, limits: Limits, *, fast: bool = True, continued: bool = False) -> Iterator[Piece]:
     """The records of one object in pieces of about ``limits.chunk_bytes``.
 
     Raises what ``blocks`` raises, after the pieces of the bytes that came before. ``fast`` False goes value by value even where all is well.
+    ``continued``: other bytes of the object came before these, so nothing is judged by how they begin.
     """
-    splitter = Splitter(as_utf8(blocks), limits, fast=fast)
+    splitter = Splitter(as_utf8(blocks), limits, fast=fast, continued=continued)
     position = reported = 0
     empty = True
     for values in splitter:
@@ -61,7 +62,7 @@ def split(blocks: Iterable[bytes], uri: str, limits: Limits, *, fast: bool = Tru
     if splitter.error is not None:
         raise splitter.error
     if empty or splitter.decompressed > reported:
-        rest = _Flat(pl.Series("raw_data", [], dtype=pl.String), np.arange(0), skips=[_NOTHING] if empty else [])
+        rest = _Flat(pl.Series("raw_data", [], dtype=pl.String), np.arange(0), skips=[_NOTHING] if empty and not continued else [])
         yield _piece(rest, uri, position, splitter.decompressed - reported)
 
 

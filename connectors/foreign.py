@@ -26,11 +26,16 @@ _HEAD_BYTES = 256
 
 
 def records_of(blocks: Iterable[bytes], obj: Object, limits: Limits) -> Iterator[Piece]:
-    """As `split`; an object that does not begin like JSON and holds no record gives one skip, or EnvelopeError where a log was promised."""
+    """As `split`; an object that does not begin like JSON and holds no record gives one skip, or EnvelopeError where a log was promised.
+
+    What was appended to a promised log is one, whatever it looks like: a line that is no JSON is one reject.
+    """
+    continued = obj.start > 0
+    promised = obj.uri == STDIN or obj.hint is not None or _PROMISED.search(obj.uri) is not None
     beginning = _Beginning(as_utf8(blocks))
     doubtful: dict[str, array[int]] = {}
-    settled = False
-    for piece in split(beginning, obj.uri, limits):
+    settled = continued and promised
+    for piece in split(beginning, obj.uri, limits, continued=continued):
         settled = settled or beginning.like_json or piece.records.height > 0 or bool(piece.skips)
         if not settled:
             for reject in piece.rejects:
@@ -43,7 +48,7 @@ def records_of(blocks: Iterable[bytes], obj: Object, limits: Limits) -> Iterator
         else:
             yield piece
     if doubtful:
-        if obj.uri == STDIN or obj.hint is not None or _PROMISED.search(obj.uri):
+        if promised:
             raise EnvelopeError(f"{obj.uri}: not JSON, although its name or place promises a log: is it encrypted, damaged, or an error page?")
         nothing = split((), obj.uri, limits)
         yield from (replace(piece, skips=[Skip(obj.uri, NO_LOG)]) for piece in nothing)

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from connectors import values
-from connectors.recognise import owners, parse, recognise_record, unknown_reason
+from connectors.cells import plain
+from connectors.columns import column
+from connectors.recognise import owners, parse, recognise_record, telling, unknown_reason
 from connectors.shred import cells_of, look_up, shred_shapes
-from connectors.sources import functions
-from engine import jsontext
 from engine.model import Reject, Skip
 from engine.schema import COLUMNS, ColumnRule, Mapping
 
 FUTURE = timedelta(hours=1)
 """Events later than this after ``now`` are kept but flagged."""
 
-NO_PARTS: AnyMapping[str, int] = MappingProxyType({})
-"""No object of the frame continues an earlier one."""
+Repeated = AnyMapping[tuple[str, int], int]
+"""By (object, position), how many records equal to it the object holds before, where it holds any."""
+
+NO_REPEATS: Repeated = MappingProxyType({})
 
 _BASE = frozenset(("x.uid", "time", "x.source", "x.object", "x.position", "x.flags", "raw_data"))
 """Columns every events frame has."""
@@ -73,20 +73,24 @@ def understand(
     wants: AnyMapping[str, Want],
     *,
     now: datetime,
-    parts: AnyMapping[str, int] = NO_PARTS,
+    repeats: Repeated = NO_REPEATS,
 ) -> Understood:
     """Recognise the source of every record (columns raw_data, object, position, repaired) and normalise it.
 
-    ``wants`` says per source what to extract. ``parts`` says which part of its object a frame holds, for objects that come in several frames: equal
-    records without an id of their own stay different events.
+    ``wants`` says per source what to extract. Equal records of an object without an id of their own are different events: ``repeats`` counts those
+    that stand outside the frame as well.
     """
     if not records.height:
         return Understood([], [])
     names = list(mappings)
-    guess = recognise_record(parse(records["raw_data"][0]), mappings)
+    first = parse(records["raw_data"][0])
+    guess = recognise_record(first, mappings)
     known = mappings.get(guess) if guess is not None else None
-    shredded = shred_shapes(records["raw_data"], _paths(known, wants[guess]) if known and guess else (), known.embedded if known else ())
-    owner = owners(records["raw_data"], shredded.shape, mappings)
+    wanted = _paths(known, wants[known.source]) if known else []
+    embedded = known.embedded if known else ()
+    # What tells sources apart is extracted together with what is wanted: most batches hold one source.
+    shredded = shred_shapes(records["raw_data"], [*wanted, *(telling(first, mappings) if known else ())], embedded)
+    owner = owners(records["raw_data"], shredded.shape, mappings, shredded.cells, embedded)
     found: list[tuple[Mapping, Normalized]] = []
     for index in np.unique(owner).tolist():
         if index < 0:
@@ -98,19 +102,17 @@ def understand(
             cells = shredded.cells if rows is None else shredded.cells[rows]
         else:
             cells = shred_shapes(mine["raw_data"], _paths(mapping, wants[mapping.source]), mapping.embedded).cells
-        found.append((mapping, _normalize(mine, cells, mapping, wants[mapping.source], now, parts)))
+        found.append((mapping, _normalize(mine, cells, mapping, wants[mapping.source], now, repeats)))
     lost = records.filter(pl.Series(owner < 0))
     unknown = [Skip(uri, unknown_reason(text), 1, at) for uri, at, text in lost.select("object", "position", "raw_data").iter_rows()]
     return Understood(found, unknown)
 
 
-def normalize(
-    records: pl.DataFrame, mapping: Mapping, want: Want | None = None, *, now: datetime, parts: AnyMapping[str, int] = NO_PARTS
-) -> Normalized:
+def normalize(records: pl.DataFrame, mapping: Mapping, want: Want | None = None, *, now: datetime, repeats: Repeated = NO_REPEATS) -> Normalized:
     """Normalise records (raw_data, object, position, repaired) that are known to belong to ``mapping``'s source."""
     want = want or Want()
     cells = cells_of(records["raw_data"], _paths(mapping, want), mapping.embedded)
-    return _normalize(records, cells, mapping, want, now, parts)
+    return _normalize(records, cells, mapping, want, now, repeats)
 
 
 def columns_of(raw: pl.Series, mapping: Mapping, want: Want) -> pl.DataFrame:
@@ -119,9 +121,8 @@ def columns_of(raw: pl.Series, mapping: Mapping, want: Want) -> pl.DataFrame:
     rules = {name: mapping.columns[name] for name in names if name in mapping.columns}
     paths = [*(path for rule in rules.values() for path in rule.paths), *want.native]
     cells = cells_of(raw, list(dict.fromkeys(paths)), mapping.embedded)
-    known = functions(mapping.source) if rules else {}
     made = [
-        _column(name, rules[name], raw.to_frame().hstack(cells) if cells.width else raw.to_frame(), known, {})
+        column(name, rules[name], raw.to_frame().hstack(cells) if cells.width else raw.to_frame(), mapping.source, {})
         if name in rules
         else pl.Series(name, [None] * raw.len(), COLUMNS[name].dtype)
         for name in names
@@ -145,16 +146,17 @@ def _paths(mapping: Mapping | None, want: Want) -> list[str]:
 # --- events ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, parts: AnyMapping[str, int]) -> Normalized:
-    known = functions(mapping.source)
+def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, repeats: Repeated) -> Normalized:
     failures: dict[str, pl.Series] = {}
-    time = _column("time", mapping.columns["time"], cells, known, failures)
+    time = column("time", mapping.columns["time"], cells, mapping.source, failures)
     columns = [
-        _column(name, mapping.columns[name], cells, known, failures) if name in mapping.columns else pl.Series(name, [None], COLUMNS[name].dtype)
+        column(name, mapping.columns[name], cells, mapping.source, failures)
+        if name in mapping.columns
+        else pl.Series(name, [None], COLUMNS[name].dtype)
         for name in _wanted_columns(want, mapping)
     ]
     base = records.select("raw_data", pl.col("object").alias("x.object"), pl.col("position").alias("x.position")).with_columns(
-        _uids(mapping, cells, known, records, parts),
+        _uids(mapping, cells, records, repeats),
         time,
         pl.lit(mapping.source).alias("x.source"),
         _flags(records, time, now, failures),
@@ -195,13 +197,11 @@ def _flags(records: pl.DataFrame, time: pl.Series, now: datetime, failures: AnyM
     return frame.select(pl.when(pl.col("x.flags").list.len() > 0).then(pl.col("x.flags")))["x.flags"]
 
 
-def _uids(
-    mapping: Mapping, cells: pl.DataFrame, known: AnyMapping[str, Callable[..., Any]], records: pl.DataFrame, parts: AnyMapping[str, int]
-) -> pl.Series:
+def _uids(mapping: Mapping, cells: pl.DataFrame, records: pl.DataFrame, repeats: Repeated) -> pl.Series:
     """x.uid: the mapping's key, else a hash of the record and how many equal ones the object held before it."""
     rule = mapping.uid
     if rule.function is None:
-        texts = [_plain(cells[path]).alias(f"u{index}") for index, path in enumerate(rule.paths)]
+        texts = [plain(cells[path]).alias(f"u{index}") for index, path in enumerate(rule.paths)]
         frame = pl.DataFrame(texts).select(
             pl.when(pl.col("u0").is_not_null()).then(
                 pl.concat_str([pl.col("u0"), *(pl.col(part.name).fill_null("") for part in texts[1:])], separator="|")
@@ -209,113 +209,16 @@ def _uids(
         )
         uids = frame.to_series().alias("x.uid")
     else:
-        uids = _column("x.uid", rule, cells, known, {})
+        uids = column("x.uid", rule, cells, mapping.source, {})
     missing = uids.is_null()
     if not missing.any():
         return uids
     rows = missing.arg_true()
     seen: Counter[tuple[str, str]] = Counter()
     made: list[str] = []
-    for uri, text in records[rows].select("object", "raw_data").iter_rows():
+    for uri, position, text in records[rows].select("object", "position", "raw_data").iter_rows():
         digest = sha256(text.encode()).hexdigest()[:32]
-        part, nth = parts.get(uri, 0), seen[uri, digest]
-        made.append(f"{digest}|{part}.{nth}" if part else f"{digest}|{nth}" if nth else digest)
+        nth = max(seen[uri, digest], repeats.get((uri, position), 0))
+        made.append(f"{digest}|{nth}" if nth else digest)
         seen[uri, digest] += 1
     return uids.scatter(rows, pl.Series(made))
-
-
-_FEW = 1_000
-"""Up to so many rows, plain Python beats a handful of vector operations."""
-_NOTHING = ("", "-", "null", "{}", "[]")
-
-
-def _plain(cells: pl.Series) -> pl.Series:
-    """Cells as text, empty values as null: strings without their quotes, numbers and booleans as they stand, objects and lists as JSON."""
-    if cells.len() <= _FEW:
-        return pl.Series(cells.name, [_plain_cell(cell) for cell in cells.to_list()], dtype=pl.String)
-    quoted = cells.str.starts_with('"')
-    simple = quoted & ~cells.str.contains("\\", literal=True)
-    text = cells.to_frame("c").select(pl.when(simple).then(pl.col("c").str.slice(1).str.head(-1)).otherwise(pl.col("c")))["c"]
-    escaped = (quoted & ~simple).fill_null(False)
-    if escaped.any():
-        rows = escaped.arg_true()
-        text = text.scatter(rows, pl.Series([jsontext.loads(cell) for cell in cells.gather(rows).to_list()], dtype=pl.String))
-    empty = pl.col("c").str.strip_chars().is_in(_NOTHING)
-    return text.to_frame("c").select(pl.when(~empty).then(pl.col("c")))["c"].alias(cells.name)
-
-
-def _plain_cell(cell: str | None) -> str | None:
-    if cell is None:
-        return None
-    text: str = jsontext.loads(cell) if cell.startswith('"') else cell
-    return None if text.strip() in _NOTHING else text
-
-
-def _column(
-    name: str, rule: ColumnRule, cells: pl.DataFrame, known: AnyMapping[str, Callable[..., Any]], failures: dict[str, pl.Series]
-) -> pl.Series:
-    """One common column; rows whose function failed are null and marked in ``failures``."""
-    kind = COLUMNS[name].kind
-    dtype = COLUMNS[name].dtype
-    if not rule.paths:
-        constant = None if rule.constant is None else values.CONVERSIONS[kind](rule.constant)
-        return pl.Series(name, [constant], dtype).new_from_index(0, cells.height)
-    if rule.function is None and not rule.table and rule.default is None and kind in ("string", "time"):
-        text = pl.DataFrame([_plain(cells[path]) for path in rule.paths]).select(pl.coalesce(pl.all()).alias(name))[name]
-        return text if kind == "string" else _times(text)
-    convert = values.CONVERSIONS[kind]
-    function = known[rule.function] if rule.function else None
-    table = dict(rule.table)
-    memo: dict[tuple[str | None, ...], Any] = {}
-    failed: set[tuple[str | None, ...]] = set()
-
-    def work(key: tuple[str | None, ...]) -> Any:
-        inputs = [None if cell is None else jsontext.loads(cell) for cell in key]
-        try:
-            if rule.every:
-                value = function(*inputs) if function else "|".join(values.text(item) or "" for item in inputs)
-            else:
-                value = next((item for item in inputs if not values.is_empty(item)), None)
-                value = function(value) if function and value is not None else value
-            if table:
-                value = table.get((values.text(value) or "").lower(), rule.default)
-            elif value is None:
-                value = rule.default
-            return None if values.is_empty(value) else convert(value)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError):
-            failed.add(key)
-            return None
-
-    keys = list(zip(*(cells[path].to_list() for path in rule.paths), strict=True))
-    for key in keys:
-        if key not in memo:
-            memo[key] = work(key)
-    made = pl.Series(name, [memo[key] for key in keys], pl.Int64 if kind == "time" else dtype, strict=False)
-    if failed:
-        failures[name] = pl.Series([key in failed for key in keys])
-    return made.cast(dtype) if kind == "time" else made
-
-
-_FINE = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]\.([0-9]{1,12})Z$"
-"""Times with a fraction of a second."""
-
-
-def _times(text: pl.Series) -> pl.Series:
-    """Texts as moments: the usual RFC 3339 forms at once, all others one by one."""
-    usual = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False)
-    usual = usual.to_frame("t").select(pl.when(pl.col("t").dt.year() > 0).then(pl.col("t")))["t"].alias(text.name)  # no datetime of Python has year 0
-    if usual.null_count() > text.null_count():
-        fine = text.to_frame("t").select(pl.when(pl.col("t").str.contains(_FINE)).then(pl.col("t").str.head(19)))["t"]
-        digits = text.str.extract(_FINE).str.head(6).str.pad_end(6, "0").cast(pl.Int64)
-        whole = fine.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
-        usual = usual.to_frame("t").select(pl.coalesce("t", whole + digits.cast(pl.Duration("us"))))["t"].alias(text.name)
-    usual = usual.dt.replace_time_zone("UTC")
-    rest = (usual.is_null() & text.is_not_null()).arg_true()
-    if not rest.len():
-        return usual
-    memo: dict[str, int | None] = {}
-    for value in text.gather(rest).to_list():
-        if value not in memo:
-            memo[value] = values.micros(value)
-    found = pl.Series([memo[value] for value in text.gather(rest).to_list()], dtype=pl.Int64).cast(usual.dtype)
-    return usual.scatter(rest, found)

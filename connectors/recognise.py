@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -26,53 +27,158 @@ def parse(text: str) -> Any:
         return jsontext.parse(text)
 
 
-def owners(raw: pl.Series, shapes: pl.Series, mappings: AnyMapping[str, Mapping]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The index of each record's source in ``mappings``, -1 where none fits. The shape decides; values are read only where it leaves a choice."""
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One condition of a way to recognise records: ``path`` is there or not, or its value as text meets ``test``."""
+
+    path: str
+    there: bool = True
+    test: Callable[[str], object] | None = None
+
+
+@cache
+def _conditions(way: Recognition) -> tuple[_Condition, ...]:
+    return (
+        *(_Condition(path) for path in way.has),
+        *(_Condition(path, there=False) for path in way.lacks),
+        *(_Condition(path, test=partial(_among, allowed)) for path, allowed in way.equals),
+        *(_Condition(path, test=re.compile(pattern).search) for path, pattern in way.matches),
+    )
+
+
+def _among(allowed: Sequence[str], text: str) -> bool:
+    return text.lower() in allowed
+
+
+def owners(
+    raw: pl.Series,
+    shapes: pl.Series,
+    mappings: AnyMapping[str, Mapping],
+    cells: pl.DataFrame | None = None,
+    embedded: Sequence[str] = (),
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The index of each record's source in ``mappings``, -1 where none fits. The shape decides; values are read only where it leaves a choice.
+
+    ``cells`` are those that have been extracted already, with objects opened at the paths ``embedded``.
+    """
     names = {name: index for index, name in enumerate(mappings)}
     owner = np.full(raw.len(), -1, dtype=np.int64)
-    for rows in shapes.to_frame("shape").with_row_index("row").group_by("shape").agg(pl.col("row"))["row"]:
-        record = parse(raw[rows[0]])
-        keys = frozenset(record) if isinstance(record, dict) else frozenset()
-        candidates = {name: mapping for name, mapping in mappings.items() if any(_possible(way, keys) for way in mapping.recognise)}
+    for keys, rows in _by_keys(raw, shapes).items():
+        candidates = _candidates(keys, mappings)
         if not candidates:
             continue
         first, mapping = next(iter(candidates.items()))
         if any(_certain(way, keys) for way in mapping.recognise):
-            owner[rows.to_numpy()] = names[first]
+            owner[rows] = names[first]
             continue
-        owner[rows.to_numpy()] = [-1 if found is None else names[found] for found in _chosen(raw.gather(rows), keys, candidates)]
+        _choose(owner, rows, _Cells(raw, keys, candidates, cells, embedded), {name: names[name] for name in candidates})
     return owner
 
 
-def _chosen(raw: pl.Series, keys: frozenset[str], mappings: AnyMapping[str, Mapping]) -> list[str | None]:
-    """`recognise_record` of every record, one condition at a time on those that met the conditions before it; all have the top-level ``keys``."""
-    ways = [(name, way) for name, mapping in mappings.items() for way in mapping.recognise]
-    paths = list(dict.fromkeys(path for _, way in ways for path in _read(way)))
-    embedded = tuple(dict.fromkeys(path for mapping in mappings.values() for path in mapping.embedded))
-    spelled = {path: _spelled(path, keys) for path in paths}
-    found = cells_of(raw, [path for path in dict.fromkeys(spelled.values()) if path is not None], embedded)
-    nothing = pl.Series("nothing", [None], dtype=pl.String).new_from_index(0, raw.len())
-    cells = {path: nothing if name is None else found[name] for path, name in spelled.items()}
-    present = {path: cells[path].is_not_null().to_numpy() for path in paths}
-    chosen: list[str | None] = [None] * raw.len()
-    free = np.ones(raw.len(), dtype=bool)
-    for name, way in ways:
-        rows = free.copy()
-        for path in way.has:
-            rows &= present[path]
-        for path in way.lacks:
-            rows &= ~present[path]
-        met = np.flatnonzero(rows)
-        for path, allowed in way.equals:
-            met = _where(cells[path], met, partial(_among, allowed))
-        for path, pattern in way.matches:
-            met = _where(cells[path], met, re.compile(pattern).search)
-        for row in met.tolist():
-            chosen[row] = name
-        free[met] = False
-        if not free.any():
+def _by_keys(raw: pl.Series, shapes: pl.Series) -> dict[frozenset[str], np.ndarray[Any, Any]]:
+    """The rows of records by their top-level keys. Records without a shape are looked at one by one: they have nothing in common."""
+    found: dict[frozenset[str], list[np.ndarray[Any, Any]]] = {}
+    for rows in shapes.to_frame("shape").with_row_index("row").group_by("shape").agg(pl.col("row"))["row"]:
+        for alike in [rows] if shapes[rows[0]] is not None else [rows[index : index + 1] for index in range(rows.len())]:
+            found.setdefault(_keys(parse(raw[alike[0]])), []).append(alike.to_numpy().astype(np.int64))
+    return {keys: np.sort(np.concatenate(rows)) for keys, rows in found.items()}
+
+
+def _keys(record: Any) -> frozenset[str]:
+    return frozenset(record) if isinstance(record, dict) else frozenset()
+
+
+def _candidates(keys: frozenset[str], mappings: AnyMapping[str, Mapping]) -> dict[str, Mapping]:
+    return {name: mapping for name, mapping in mappings.items() if any(_possible(way, keys) for way in mapping.recognise)}
+
+
+class _Cells:
+    """What records with the top-level ``keys`` hold at the paths that tell ``candidates`` apart.
+
+    Cells that are ``known`` are used; when one is missing, all the others are extracted at once, for the rows that still have no source.
+    """
+
+    def __init__(
+        self, raw: pl.Series, keys: frozenset[str], candidates: AnyMapping[str, Mapping], known: pl.DataFrame | None, embedded: Sequence[str]
+    ) -> None:
+        self._raw, self._keys = raw, keys
+        self.ways = [(name, way) for name, mapping in candidates.items() for way in mapping.recognise]
+        self._spelled = {path: _spelled(path, keys) for path in dict.fromkeys(c.path for _, way in self.ways for c in _conditions(way))}
+        self._opened = tuple(dict.fromkeys(path for mapping in candidates.values() for path in mapping.embedded))
+        wanted = [path for path in self._spelled.values() if path is not None]
+        self._known = {} if known is None else {path: known[path] for path in wanted if path in known.columns and self._equal(path, embedded)}
+        self._rows: np.ndarray[Any, Any] | None = None
+        self._found = pl.DataFrame()
+
+    def _equal(self, path: str, embedded: Sequence[str]) -> bool:
+        """Whether the known cells of ``path`` are what extracting it would give."""
+        return _openings(path, embedded) == _openings(path, self._opened)
+
+    def meeting(self, condition: _Condition, rows: np.ndarray[Any, Any], free: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Those of ``rows`` that meet ``condition``."""
+        path = self._spelled[condition.path]
+        if condition.test is None and _named(path, self._keys):
+            return rows if condition.there == (path is not None) else rows[:0]
+        if path is None:
+            return rows if condition.test is not None and condition.test("") else rows[:0]
+        cells = self._at(path, rows, free)
+        if condition.test is None:
+            there: np.ndarray[Any, Any] = rows[(cells.is_not_null() if condition.there else cells.is_null()).to_numpy()]
+            return there
+        return _where(cells, rows, condition.test)
+
+    def _at(self, path: str, rows: np.ndarray[Any, Any], free: np.ndarray[Any, Any]) -> pl.Series:
+        if path in self._known:
+            return self._known[path].gather(rows)
+        if self._rows is None:
+            paths = [spelled for spelled in dict.fromkeys(self._spelled.values()) if spelled is not None and spelled not in self._known]
+            self._rows, self._found = free, cells_of(self._raw.gather(free), paths, self._opened)
+        return self._found[path].gather(np.searchsorted(self._rows, rows))
+
+
+def _choose(owner: np.ndarray[Any, Any], rows: np.ndarray[Any, Any], cells: _Cells, names: AnyMapping[str, int]) -> None:
+    """`recognise_record` of every record, one condition at a time on those that met the conditions before it."""
+    free = rows
+    for name, way in cells.ways:
+        met = free
+        for condition in _conditions(way):
+            if met.size:
+                met = cells.meeting(condition, met, free)
+        if met.size:
+            owner[met] = names[name]
+            free = np.setdiff1d(free, met, assume_unique=True)
+        if not free.size:
+            return
+
+
+def _openings(path: str, embedded: Sequence[str]) -> frozenset[tuple[str, ...]]:
+    """Where on the way of ``path`` objects written as strings are opened."""
+    segments = tuple(part.lower() for part in split_path(path))
+    opened = {tuple(part.lower() for part in split_path(item)) for item in embedded}
+    return frozenset(segments[:depth] for depth in range(len(segments)) if segments[:depth] in opened)
+
+
+def telling(record: Any, mappings: AnyMapping[str, Mapping]) -> tuple[str, ...]:
+    """The paths whose values are read to tell a record like this from those of other sources, as it spells them."""
+    keys = _keys(record)
+    candidates = _candidates(keys, mappings)
+    if not candidates or any(_certain(way, keys) for way in next(iter(candidates.values())).recognise):
+        return ()
+    ways = [way for mapping in candidates.values() for way in mapping.recognise]
+    found = _values(record, ways, candidates)
+    read: dict[str, None] = {}
+    for way in ways:
+        met = True
+        for condition in _conditions(way):
+            path = _spelled(condition.path, keys)
+            if path is not None and not (condition.test is None and _named(path, keys)):
+                read[path] = None
+            met = _meets(condition, found)
+            if not met:
+                break
+        if met:
             break
-    return chosen
+    return tuple(read)
 
 
 def _spelled(path: str, keys: frozenset[str]) -> str | None:
@@ -84,18 +190,27 @@ def _spelled(path: str, keys: frozenset[str]) -> str | None:
     return same[0] + path[len(first) :] if same and re.fullmatch(r"\w+", same[0]) else path if same else None
 
 
+def _named(path: str | None, keys: frozenset[str]) -> bool:
+    """Whether the top-level keys alone say if a record has something at ``path``."""
+    return path is None or (path in keys and len(split_path(path)) == 1)
+
+
 def _where(cells: pl.Series, rows: np.ndarray[Any, Any], test: Callable[[str], object]) -> np.ndarray[Any, Any]:
-    """Those of ``rows`` whose value, as text, meets ``test``."""
-    if not rows.size:
+    """Those of ``rows`` whose value (``cells``), as text, meets ``test``."""
+    distinct = cells.unique()
+    passed = [cell for cell in distinct.to_list() if test(_text(cell))]
+    if len(passed) == distinct.len():
         return rows
-    found = cells.gather(rows).to_list()
-    memo = {cell: bool(test(values.text(None if cell is None else jsontext.loads(cell)) or "")) for cell in set(found)}
-    kept: np.ndarray[Any, Any] = rows[np.fromiter((memo[cell] for cell in found), dtype=bool, count=len(found))]
+    kept: np.ndarray[Any, Any] = rows[cells.is_in(pl.Series(passed, dtype=pl.String), nulls_equal=True).to_numpy()]
     return kept
 
 
-def _among(allowed: Sequence[str], text: str) -> bool:
-    return text.lower() in allowed
+def _text(cell: str | None) -> str:
+    if cell is None:
+        return ""
+    if cell.startswith('"') and "\\" not in cell:
+        return cell[1:-1]
+    return values.text(jsontext.loads(cell)) or ""
 
 
 def _possible(way: Recognition, keys: frozenset[str]) -> bool:
@@ -120,24 +235,20 @@ def recognise_record(record: Any, mappings: AnyMapping[str, Mapping]) -> str | N
     if not isinstance(record, dict):
         return None
     ways = [(name, way) for name, mapping in mappings.items() for way in mapping.recognise]
-    paths = dict.fromkeys(path for _, way in ways for path in _read(way))
+    found = _values(record, [way for _, way in ways], mappings)
+    return next((name for name, way in ways if all(_meets(condition, found) for condition in _conditions(way))), None)
+
+
+def _values(record: Any, ways: Sequence[Recognition], mappings: AnyMapping[str, Mapping]) -> dict[str, Any]:
+    paths = dict.fromkeys(condition.path for way in ways for condition in _conditions(way))
     embedded = dict.fromkeys(path for mapping in mappings.values() for path in mapping.embedded)
-    found = look_up(record, tuple(paths), tuple(embedded))
-    return next((name for name, way in ways if _matches(way, found)), None)
+    return look_up(record, tuple(paths), tuple(embedded))
 
 
-@cache
-def _read(way: Recognition) -> tuple[str, ...]:
-    return (*way.has, *way.lacks, *(path for path, _ in way.equals), *(path for path, _ in way.matches))
-
-
-def _matches(way: Recognition, found: AnyMapping[str, Any]) -> bool:
-    return (
-        all(path in found for path in way.has)
-        and not any(path in found for path in way.lacks)
-        and all((values.text(found.get(path)) or "").lower() in allowed for path, allowed in way.equals)
-        and all(re.search(pattern, values.text(found.get(path)) or "") is not None for path, pattern in way.matches)
-    )
+def _meets(condition: _Condition, found: AnyMapping[str, Any]) -> bool:
+    if condition.test is None:
+        return (condition.path in found) == condition.there
+    return bool(condition.test(values.text(found.get(condition.path)) or ""))
 
 
 def unknown_reason(text: str) -> str:

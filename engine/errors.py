@@ -6,6 +6,7 @@
     + ConfigError         crosswind.toml, or what it refers to, is wrong
   x InputError            one object or record that could not be read: counted, named, exit 3
     + TransportError      the bytes could not be had (missing, unreadable, corrupt compression)
+      . TransientTransportError  another time they may be: gone, not allowed, no longer what was planned
     + LimitError          a size, ratio, depth or length limit was passed
     + EnvelopeError       the bytes hold no records that crosswind knows
   x RuleError             one rule, filter or correlation that was refused: counted, named, exit 3
@@ -50,6 +51,12 @@ class InputError(CrosswindError):
 
 class TransportError(InputError):
     """The bytes of an object could not be read."""
+
+
+class TransientTransportError(TransportError):
+    """The bytes could not be had now: the object is gone, may not be read, or is no longer what was planned."""
+
+    transient = True
 
 
 class LimitError(InputError):

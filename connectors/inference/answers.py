@@ -55,17 +55,22 @@ def choice(out: Reply, item: Any) -> None:
         out.said.add("assistant", item)
 
 
+_ALTERNATIVES = ("choices", "results", "generations", "outputs", "completions", "candidates", "predictions")
+_TEXTS = ("generation", "completion", "text", "outputText", "generated_text", "response")
+
+
 def whole(out: Reply, body: dict[str, Any]) -> None:
     """Reads one complete response body (or a stream chunk that is written like one) into ``out``."""
-    for key in ("choices", "results", "generations", "outputs", "completions", "candidates", "predictions"):
-        if isinstance(body.get(key), list):
+    for key in _ALTERNATIVES:
+        if key in body and isinstance(body[key], list):
             for item in body[key]:
                 if key == "predictions" and isinstance(item, dict) and isinstance(item.get("candidates"), list):
                     whole(out, item)
                 else:
                     choice(out, item)
-    for key in ("generation", "completion", "text", "outputText", "generated_text", "response"):
-        out.said.add("assistant", body.get(key))
+    for key in _TEXTS:
+        if key in body:
+            out.said.add("assistant", body[key])
     content = body.get("content") if body.get("content") is not None else body.get("parts")
     if isinstance(content, (list, dict)) or body.get("role"):
         message(out.said, {"role": "assistant", "content": content}, "assistant")
@@ -122,6 +127,14 @@ _CACHED_TOKENS = (
     "cached_content_token_count",
     "cached_tokens",
 )
+_GROUPS = (
+    ("prompt_tokens", _PROMPT_TOKENS, frozenset(_PROMPT_TOKENS)),
+    ("completion_tokens", _COMPLETION_TOKENS, frozenset(_COMPLETION_TOKENS)),
+    ("total_tokens", _TOTAL_TOKENS, frozenset(_TOTAL_TOKENS)),
+)
+_CACHED = frozenset(_CACHED_TOKENS)
+_COUNTS = _CACHED.union(*(group for _, _, group in _GROUPS))
+"""The same names as sets: most objects hold none of them, which is seen at once."""
 
 
 def whole_number(value: Any) -> int | None:
@@ -133,31 +146,32 @@ def whole_number(value: Any) -> int | None:
     return int(value) if isinstance(value, (int, float)) and value == value and abs(value) < 2**63 else None
 
 
-def _number(places: list[Any], names: tuple[str, ...]) -> int | None:
-    return next((n for place in places if isinstance(place, dict) for name in names if (n := whole_number(place.get(name))) is not None), None)
+def _number(places: list[dict[str, Any]], names: tuple[str, ...], group: frozenset[str]) -> int | None:
+    for place in places:
+        if not group.isdisjoint(place):
+            for name in names:
+                if name in place and (number := whole_number(place[name])) is not None:
+                    return number
+    return None
 
 
 def counted(out: Reply, body: dict[str, Any]) -> None:
     """Reads token counts and latency of a response body or chunk; later ones replace earlier ones."""
     usage = next((body[k] for k in ("usage", "usageMetadata", "usage_metadata") if isinstance(body.get(k), dict)), None)
-    meta = body.get("meta")
-    details = (usage or {}).get("prompt_tokens_details") or (usage or {}).get("input_tokens_details")
-    places = [
-        usage,
-        body.get("amazon-bedrock-invocationMetrics"),
-        body,
-        *([meta.get("tokens"), meta.get("billed_units")] if isinstance(meta, dict) else []),
-    ]
+    meta, metrics = body.get("meta"), body.get("amazon-bedrock-invocationMetrics")
+    details = (usage.get("prompt_tokens_details") or usage.get("input_tokens_details")) if usage else None
+    found = (usage, metrics, body, *((meta.get("tokens"), meta.get("billed_units")) if isinstance(meta, dict) else ()))
+    places = [place for place in found if isinstance(place, dict) and not _COUNTS.isdisjoint(place)]
     results = body.get("results")
     if isinstance(results, list):
         tokens = [whole_number(item.get("tokenCount")) for item in results if isinstance(item, dict)]
         out.completion_tokens = sum(filter(None, tokens))
-    for name, names in (("prompt_tokens", _PROMPT_TOKENS), ("completion_tokens", _COMPLETION_TOKENS), ("total_tokens", _TOTAL_TOKENS)):
-        number = _number(places, names)
+    for name, names, group in _GROUPS:
+        number = _number(places, names, group)
         if number is not None:
             setattr(out, name, number)
-    cached = _number([*places, details], _CACHED_TOKENS)
+    cached = _number([*places, details] if isinstance(details, dict) else places, _CACHED_TOKENS, _CACHED)
     out.cached_tokens = out.cached_tokens if cached is None else cached
-    for place, key in ((body.get("metrics"), "latencyMs"), (body.get("amazon-bedrock-invocationMetrics"), "invocationLatency")):
+    for place, key in ((body.get("metrics"), "latencyMs"), (metrics, "invocationLatency")):
         if isinstance(place, dict) and isinstance(place.get(key), (int, float)):
             out.latency_ms = float(place[key])

@@ -42,7 +42,8 @@ def _request(said: Said, body: Any) -> None:
             message(said, body)
             return
         for key in _SYSTEM_KEYS:
-            said.add("system", flat(_parts(body.get(key))))
+            if key in body:
+                said.add("system", flat(_parts(body[key])))
         for key in ("messages", "contents", "chat_history", "input", "instances"):
             inner = body.get(key)
             if key == "instances" and isinstance(inner, list):
@@ -51,9 +52,11 @@ def _request(said: Said, body: Any) -> None:
             elif inner is not None:
                 _request(said, inner)
         for key in _USER_KEYS:
-            texts(said, "user", body.get(key))
+            if key in body:
+                texts(said, "user", body[key])
         for key in _TOOL_KEYS:
-            said.add("tool", flat(body.get(key)))
+            if key in body:
+                said.add("tool", flat(body[key]))
 
 
 def _parts(value: Any) -> Any:

@@ -23,6 +23,10 @@ _ROLES = {
 _THOUGHTS = {"thinking", "redacted_thinking", "reasoning"}
 _CALLS = {"tool_use", "server_tool_use", "mcp_tool_use", "tool_call", "function_call", "mcp_call", "custom_tool_call"}
 _DOCUMENTS = {"document", "search_result"}
+_TEXT_KINDS = {"", "text", "input_text", "output_text"}
+_TEXT_BLOCK = frozenset(("type", "text"))
+"""All keys of the usual block, one piece of text: it is read without asking what else it might be."""
+_BESIDE_CONTENT = frozenset(("refusal", "tool_calls", "function_call"))
 
 
 @dataclass(slots=True)
@@ -104,6 +108,9 @@ def texts(said: Said, role: str, block: Any) -> None:
             texts(said, role, item)
     elif isinstance(block, dict):
         kind = block["type"] if isinstance(block.get("type"), str) else ""
+        if kind in _TEXT_KINDS and _TEXT_BLOCK.issuperset(block):
+            _text(said, role, block)
+            return
         asked = _asked(block, kind)
         returned = None if asked else _returned(block, kind)
         if asked:
@@ -136,14 +143,17 @@ def message(said: Said, value: Any, default: str = "user") -> str:
     if not named and kind and kind != "message":
         texts(said, role, value)
         return role
-    content = next((value[k] for k in ("content", "parts", "message", "text", "tool_results") if value.get(k) not in (None, "", [])), None)
+    content = value.get("content")
+    if content in (None, "", []):
+        content = next((value[k] for k in ("parts", "message", "text", "tool_results") if value.get(k) not in (None, "", [])), None)
     if role == "tool":
         said.add("tool", flat(_unwrapped(content)))
     else:
         texts(said, role, content)
-    if isinstance(value.get("refusal"), str):
-        said.add(role, value["refusal"])
-    tool_calls(said, value)
+    if not _BESIDE_CONTENT.isdisjoint(value):
+        if isinstance(value.get("refusal"), str):
+            said.add(role, value["refusal"])
+        tool_calls(said, value)
     return role
 
 

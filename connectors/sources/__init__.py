@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import polars as pl
 import yaml
 
 from connectors.values import FUNCTIONS
@@ -53,10 +54,21 @@ def load_mappings() -> MappingProxyType[str, Mapping]:
 @cache
 def functions(source: str) -> MappingProxyType[str, Callable[..., Any]]:
     """The value functions mapping files of ``source`` may name: the shared ones and its own."""
-    own: dict[str, Callable[..., Any]] = {}
-    if (_HERE / f"{file_stem(source)}.py").exists():
-        own = importlib.import_module(f"connectors.sources.{file_stem(source)}").FUNCTIONS
-    return MappingProxyType({**FUNCTIONS, **own})
+    return MappingProxyType({**FUNCTIONS, **_own(source, "FUNCTIONS")})
+
+
+@cache
+def usual_functions(source: str) -> MappingProxyType[str, Callable[..., pl.Series]]:
+    """Those of `functions` that also exist for whole columns: given a column of cells per path, they answer the texts of all rows in their usual
+    form and null for the rest, which is worked out row by row.
+    """
+    return MappingProxyType(_own(source, "USUAL"))
+
+
+def _own(source: str, name: str) -> dict[str, Callable[..., Any]]:
+    if not (_HERE / f"{file_stem(source)}.py").exists():
+        return {}
+    return getattr(importlib.import_module(f"connectors.sources.{file_stem(source)}"), name, {})
 
 
 def file_stem(source: str) -> str:

@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
+
+from connectors.cells import unquoted
 from connectors.inference import bodies
 from connectors.inference.answers import whole_number
 from connectors.inference.exchange import reply
@@ -20,6 +23,12 @@ _TYPES = {"user": "IAMUser", "root": "Root", "assumed-role": "AssumedRole", "fed
 def uid(account: Any, request: Any) -> str | None:
     """``accountId|requestId``; None without a request id."""
     return None if is_empty(request) else f"{text(account) or ''}|{text(request)}"
+
+
+def usual_uid(account: pl.Series, request: pl.Series) -> pl.Series:
+    """`uid` where both parts are texts."""
+    parts = pl.DataFrame([unquoted(account).alias("a"), unquoted(request).alias("b")])
+    return parts.select(pl.concat_str("a", "b", separator="|")).to_series()
 
 
 def outcome(code: Any) -> int:
@@ -180,3 +189,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "total_tokens": total_tokens,
     "uid": uid,
 }
+USUAL: dict[str, Callable[..., pl.Series]] = {"uid": usual_uid}

@@ -8,11 +8,17 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+import orjson
+import polars as pl
+
+from connectors.cells import unquoted
 from connectors.shred import open_embedded
 from connectors.sources.entra_signin import guid
 from connectors.values import email, is_empty, text
 
 _SUBSCRIPTION = re.compile(r"(?:^|/)subscriptions/([^/]+)", re.IGNORECASE)
+_INEXACT = r"[\[:,]-?[0-9]+(?:\.[0-9]|[eE][-+]?[0-9]|[0-9]{18})[0-9.eE+-]*[,}\]]"
+"""A number that is written in more than one way."""
 _FAILED = frozenset(("failure", "failed", "error"))
 
 
@@ -27,6 +33,56 @@ def uid(
     key = [text(time), _lower(resource), operation.lower(), text(correlation), text(result), text(signature), _opened(properties)]
     digest = sha256(json.dumps(key, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{text(correlation) or ''}|{operation}|{text(time)}|{digest}"
+
+
+def usual_uid(
+    data_id: pl.Series,
+    sdk_id: pl.Series,
+    time: pl.Series,
+    resource: pl.Series,
+    operation: pl.Series,
+    correlation: pl.Series,
+    result: pl.Series,
+    signature: pl.Series,
+    properties: pl.Series,
+) -> pl.Series:
+    """`uid` of diagnostic records whose ``properties`` are an object without fractions; of others the provider's event id where it is a text."""
+    names = ("time", "resource", "operation", "correlation", "result", "signature")
+    cells = pl.DataFrame(
+        [series.alias(name) for name, series in zip(names, (time, resource, operation, correlation, result, signature), strict=True)]
+    )
+    texts = [unquoted(cells[name]).alias(f"{name}_text") for name in names]
+    keys = cells.hstack([*texts, unquoted(data_id).alias("given"), (data_id.is_null() & sdk_id.is_null()).alias("none_given")]).select(
+        "given",
+        pl.when("none_given").then(pl.concat_str(*(_key_part(name) for name in names), separator=",")).alias("key"),
+        pl.concat_str(pl.col("correlation_text").fill_null(""), "operation_text", "time_text", separator="|").alias("shown"),
+    )
+    plain = properties.to_frame("p").select(pl.when(~pl.col("p").str.contains(_INEXACT)).then("p"))["p"]
+    made = [
+        given if key is None or shown is None or (canonical := _canonical(said)) is None else f"{shown}|{_digest(key, canonical)}"
+        for (given, key, shown), said in zip(keys.iter_rows(), plain.to_list(), strict=True)
+    ]
+    return pl.Series("x.uid", made, dtype=pl.String)
+
+
+def _key_part(name: str) -> pl.Expr:
+    """A text as `uid` hashes it: the cell itself, in lower case for names Azure spells both ways; null where that is not all there is to it."""
+    cell, text = pl.col(name), pl.col(f"{name}_text")
+    if name not in ("resource", "operation"):
+        return pl.when(text.is_not_null()).then(cell).when(cell.is_null() & (name != "time")).then(pl.lit("null"))
+    return pl.when(text.is_not_null() & (cell.str.len_bytes() == cell.str.len_chars())).then(cell.str.to_lowercase())
+
+
+def _canonical(cell: str | None) -> bytes | None:
+    """An object as `uid` hashes it: compact, keys in order."""
+    try:
+        return orjson.dumps(orjson.loads(cell), option=orjson.OPT_SORT_KEYS) if cell is not None and cell.startswith("{") else None
+    except (orjson.JSONDecodeError, TypeError):
+        return None
+
+
+def _digest(key: str, properties: bytes) -> str:
+    return sha256(b"[" + key.encode() + b"," + properties + b"]").hexdigest()[:16]
 
 
 def _lower(value: Any) -> str:
@@ -177,3 +233,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tenant": tenant,
     "uid": uid,
 }
+USUAL: dict[str, Callable[..., pl.Series]] = {"uid": usual_uid}

@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
+
+from connectors.cells import unquoted
 from connectors.shred import open_embedded
 from connectors.values import integer, is_empty, texts
 
@@ -123,6 +126,12 @@ def uid(log: Any, time: Any, insert_id: Any, split: Any) -> str | None:
     return key if part is None else f"{key}|{part}"
 
 
+def usual_uid(log: pl.Series, time: pl.Series, insert_id: pl.Series, split: pl.Series) -> pl.Series:
+    """`uid` of whole entries whose three parts are texts."""
+    parts = pl.DataFrame([unquoted(log).alias("a"), unquoted(time).alias("b"), unquoted(insert_id).alias("c"), split.alias("split")])
+    return parts.select(pl.when(pl.col("split").is_null()).then(pl.concat_str("a", "b", "c", separator="|"))).to_series()
+
+
 def project(label: Any, column: Any, log: Any) -> str | None:
     """The project a record is about, from its labels or the name of its log."""
     match = _PROJECT.match(log) if isinstance(log, str) else None
@@ -231,3 +240,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "target_name": target_name,
     "uid": uid,
 }
+USUAL: dict[str, Callable[..., pl.Series]] = {"uid": usual_uid}

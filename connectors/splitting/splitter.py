@@ -62,10 +62,11 @@ _WHOLE: tuple[tuple[bytes, bytes, msgspec.json.Decoder[Any]], ...] = (
 class Splitter:
     """Iterates over the `Values` of an object, window by window."""
 
-    def __init__(self, blocks: Iterable[bytes], limits: Limits, *, fast: bool = True) -> None:
+    def __init__(self, blocks: Iterable[bytes], limits: Limits, *, fast: bool = True, continued: bool = False) -> None:
         self._window = Window(blocks, limits)
         self._tolerant = Tolerant(self._window)
         self._fast = fast
+        self._continued = continued
 
     @property
     def decompressed(self) -> int:
@@ -79,7 +80,7 @@ class Splitter:
 
     def __iter__(self) -> Iterator[Values]:
         while self._window.fill():
-            if self._window.opening and (reason := self._no_json()) is not None:
+            if self._window.opening and not self._continued and (reason := self._no_json()) is not None:
                 gathered = Gathered()
                 gathered.problem(reason)
                 yield gathered.done()

@@ -18,13 +18,14 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, BinaryIO, Protocol, cast
+from datetime import UTC, datetime
+from typing import IO, BinaryIO, ClassVar, Protocol, cast
 
 import zstandard
 from isal import igzip_lib, isal_zlib
 
-from connectors.transports.base import Limits, Object
-from engine.errors import InputError, LimitError, TransportError
+from connectors.transports.base import Limits, Object, fingerprint
+from engine.errors import InputError, LimitError, TransientTransportError, TransportError
 from engine.model import Reject, Skip
 
 STDIN = "-"
@@ -76,6 +77,7 @@ class FilesTransport:
     Standard input is kept in a temporary file until the process ends, so that it can be read twice.
     """
 
+    grows: ClassVar[bool] = True
     paths: Sequence[str | os.PathLike[str]]
     limits: Limits = field(default_factory=Limits)
     stdin: BinaryIO | None = field(default=None, compare=False, repr=False)
@@ -107,7 +109,11 @@ class FilesTransport:
         """Decompressed blocks of ``obj``; see `Transport.read`."""
         try:
             with open(obj.locator or obj.uri, "rb") as file:
-                if obj.member is None:
+                if obj.end is not None:
+                    _check_planned(file, obj)
+                if obj.prefix and obj.end is not None:
+                    yield from self._range(file, obj, obj.end)
+                elif obj.member is None:
                     yield from self._plain(file, obj)
                     if obj.unfinished is not None:
                         raise TransportError(f"{obj.uri}: {obj.unfinished}")
@@ -119,7 +125,15 @@ class FilesTransport:
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError, zlib.error, EOFError) as error:
             raise TransportError(f"{obj.uri}: the zip archive is damaged or encrypted: {error}") from error
         except OSError as error:
-            raise TransportError(f"{obj.uri}: cannot be read: {error.strerror or error}") from error
+            raise _unavailable(obj, error) from error
+
+    def stored(self, obj: Object, start: int, stop: int) -> bytes:
+        """Bytes of the file as they are stored; see `Transport.stored`."""
+        try:
+            with open(obj.locator or obj.uri, "rb") as file:
+                return _part(file, start, stop)
+        except OSError as error:
+            raise _unavailable(obj, error) from error
 
     # --- listing ---
 
@@ -156,18 +170,18 @@ class FilesTransport:
         if not status.st_size:
             yield Skip(path, "empty file")
             return
-        version = f"{status.st_size}-{status.st_mtime_ns}"
+        version, modified = _version(status), _modified(status)
         try:
             with open(path, "rb") as file:
                 if file.read(4) == _ZIP:
-                    yield from self._members(path, file, version)
+                    yield from self._members(path, file, version, modified)
                     return
         except OSError as error:
             yield Reject(path, f"cannot be read: {error.strerror}")
             return
-        yield Object(path, status.st_size, version, hint(path), path)
+        yield Object(path, status.st_size, version, hint(path), path, modified=modified)
 
-    def _members(self, path: str, file: IO[bytes], version: str) -> Iterator[Object | Reject | Skip]:
+    def _members(self, path: str, file: IO[bytes], version: str, modified: datetime | None) -> Iterator[Object | Reject | Skip]:
         try:
             infos = sorted((info for info in zipfile.ZipFile(file).infolist() if not info.is_dir()), key=lambda info: info.filename)
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
@@ -187,7 +201,7 @@ class FilesTransport:
             elif info.flag_bits & 1:
                 yield Reject(uri, "encrypted; unpack the archive first")
             else:
-                yield Object(uri, info.compress_size, f"{version}-{info.CRC:08x}", hint(uri), path, info.filename)
+                yield Object(uri, info.compress_size, f"{version}-{info.CRC:08x}", hint(uri), path, info.filename, modified=modified)
 
     def _spooled(self) -> Object | Reject | Skip:
         """Standard input as an object. Ctrl-C ends it early, so that what came until then is looked at."""
@@ -208,6 +222,17 @@ class FilesTransport:
         return Object(STDIN, size, str(size), None, path, unfinished=unfinished) if size else Skip(STDIN, "empty input")
 
     # --- reading ---
+
+    def _range(self, file: BinaryIO, obj: Object, end: int) -> Iterator[bytes]:
+        """The planned part of an uncompressed file, whatever was appended since."""
+        guard = _Guard(obj, self.limits)
+        file.seek(obj.start)
+        left = end - obj.start
+        while left and (block := file.read(min(left, self.limits.block_bytes))):
+            left -= len(block)
+            yield guard.passed(block)
+        if left:
+            raise TransientTransportError(f"{obj.uri}: became shorter while it was read")
 
     def _plain(self, file: Peekable, obj: Object) -> Iterator[bytes]:
         """Take the compression off, if there is one."""
@@ -295,6 +320,39 @@ class _Guard:
         if self.unpacked > limits.ratio_free_bytes and self.unpacked > limits.max_ratio * max(self.obj.size, 1):
             raise LimitError(f"{self.obj.uri}: unpacks to more than {limits.max_ratio} times its size, as a decompression bomb does; reading stopped")
         return block
+
+
+def _check_planned(file: BinaryIO, obj: Object) -> None:
+    """Raise TransientTransportError where ``file`` is no longer what was planned to be read of it."""
+    if obj.prefix and obj.end is not None:
+        same = fingerprint(lambda start, stop: _part(file, start, stop), obj.end) == obj.prefix
+        file.seek(0)
+    else:
+        version = _version(os.fstat(file.fileno()))
+        same = obj.version == version if obj.member is None else obj.version.startswith(f"{version}-")
+    if not same:
+        raise TransientTransportError(f"{obj.uri}: was replaced or cut since the batch was planned; the next batch takes what stands there now")
+
+
+def _part(file: BinaryIO, start: int, stop: int) -> bytes:
+    file.seek(start)
+    return file.read(max(stop - start, 0))
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _modified(status: os.stat_result) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(status.st_mtime, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _unavailable(obj: Object, error: OSError) -> TransientTransportError:
+    gone = isinstance(error, FileNotFoundError) and obj.end is not None
+    return TransientTransportError(f"{obj.uri}: {'vanished since the batch was planned' if gone else f'cannot be read: {error.strerror or error}'}")
 
 
 def hint(path: str) -> str | None:

@@ -215,9 +215,13 @@ class _Reader:
         self.settings.append(Setting(path, {kind: target}, origin))
         try:
             text = self._secret(kind, target)
-            return Secret(key.kind.convert(text, self._base()))
-        except (OSError, ValueError) as error:
-            reason = f"{origin}: {key.name}: {error.strerror or error if isinstance(error, OSError) else error}"
+        except ValueError as error:
+            reason = f"{origin}: {key.name}: {error}"
+        else:
+            try:
+                return Secret(key.kind.convert(text, self._base()))
+            except ValueError as error:
+                reason = f"{origin}: {key.name} {error}"
         if path[0] == "sink":
             return Unresolved(reason)
         self.problems.append(reason)
@@ -270,7 +274,7 @@ class _Reader:
         state = sections["state"].get("url")
         if state is None:
             state = str(lake.parent / "state.db")
-            self.settings.append(Setting(("state", "url"), state, "default"))
+            self.settings.insert(1, Setting(("state", "url"), state, "default"))
         if self.problems:
             return None
         return Config(

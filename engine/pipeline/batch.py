@@ -78,7 +78,7 @@ def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
             return Found(replace(batch, records=records.clear()), 1, rejects=[Reject(uri, reason, position) for uri, position in rows])
     half = records.height // 2
     found = isolated(replace(batch, records=records[:half]), step)
-    _add(found, isolated(Batch(records[half:], batch.parts), step))
+    _add(found, isolated(Batch(records[half:], batch.repeats), step))
     return found
 
 
@@ -121,7 +121,7 @@ def events_of(
     """The events of a batch by source, with the object index of each; everything else is counted in ``found``."""
     batch = found.batch
     records, batch.records = batch.records, pl.DataFrame()
-    understood = understand(records, mappings, wants, now=settings.now, parts=batch.parts)
+    understood = understand(records, mappings, wants, now=settings.now, repeats=batch.repeats)
     found.unknown.extend(understood.unknown)
     numbers = dict(records.select("object", "object_index").unique().iter_rows())
     codes = {name: code for code, name in enumerate(mappings)}

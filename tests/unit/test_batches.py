@@ -1,40 +1,51 @@
-"""Objects in batches: which part of its object a batch holds."""
+"""Objects in batches: equal records of an object are told apart however it is divided."""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from connectors import batches
+from connectors import batches, repeats
+from connectors.repeats import Repeats
 from connectors.transports.base import Limits
 
 
-def test_an_object_of_many_pieces_begins_a_batch_with_its_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.ndjson").write_text('{"same":"record"}\n' * 400)
+def counted(folder: Path, limits: Limits) -> tuple[int, dict[tuple[str, int], int]]:
+    """Number of batches, and how many equal records stood before each record."""
+    given = batches.list_input([str(folder)], limits, None)
+    found = [batch for stream in given.streams(limits) for batch in stream]
+    return len(found), {(Path(uri).name, at): number for batch in found for (uri, at), number in batch.repeats.items()}
+
+
+def test_equal_records_are_counted_over_the_batches_of_their_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(7)
+    expected: dict[tuple[str, int], int] = {}
+    for name in ("a.ndjson", "b.ndjson", "c.ndjson"):
+        values = [draw.randrange(150) for _ in range(400)]
+        (tmp_path / name).write_text("".join(f'{{"same":{value:010d}}}\n'.replace(":0", ":1") for value in values))
+        expected |= {(name, at): number for at, value in enumerate(values) if (number := values[:at].count(value))}
     limits = Limits(chunk_bytes=1_000, block_bytes=500)
-    given = batches.list_input([str(tmp_path)], limits, None)
-    (whole,) = [batch for stream in given.streams(limits) for batch in stream]
-    assert whole.records.height == 400
-    assert list(whole.parts.values()) == [0]
+    assert counted(tmp_path, limits) == (1, expected)
     monkeypatch.setattr(batches, "BATCH_BYTES", 2_000)
-    parted = [batch for stream in given.streams(limits) for batch in stream]
-    numbers = [number for batch in parted for number in batch.parts.values()]
-    assert len(parted) > 2
-    assert numbers[0] == 0
-    assert numbers == sorted(set(numbers))
-    assert sum(batch.records.height for batch in parted) == 400
+    number, found = counted(tmp_path, limits)
+    assert number > 5
+    assert found == expected
 
 
-def test_every_record_names_the_object_it_came_from(tmp_path: Path) -> None:
-    for name, count in (("a", 2), ("b", 0), ("c", 1), ("d", 3)):
-        (tmp_path / f"{name}.ndjson").write_text(f'{{"in":"{name}"}}\n' * count)
-    limits = Limits()
-    given = batches.list_input([str(tmp_path)], limits, None)
-    (whole,) = [batch for stream in given.streams(limits) for batch in stream]
-    rows = whole.records.select("raw_data", "object", "object_index", "position").rows()
-    uris = [obj.uri for obj in given.objects]
-    assert [(text, Path(uri).stem, position) for text, uri, _, position in rows] == [
-        (f'{{"in":"{name}"}}', name, position) for name, count in (("a", 2), ("c", 1), ("d", 3)) for position in range(count)
-    ]
-    assert all(uris[index] == uri for _, uri, index, _ in rows)
+def test_records_far_back_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "MEMORY", 3)
+    counter = Repeats()
+
+    def count(*values: str, start: int, index: int = 0) -> dict[tuple[str, int], int]:
+        places = pl.DataFrame({"position": range(start, start + len(values)), "object": ["a"] * len(values), "raw_data": values})
+        return counter.count(places.with_columns(object_index=pl.lit(index, dtype=pl.UInt32)))
+
+    assert count("x", "y", "x", start=0) == {("a", 2): 1}
+    assert count("x", start=3) == {("a", 3): 2}
+    assert count("y", "z", "z", "x", start=4) == {("a", 4): 1, ("a", 6): 1, ("a", 7): 2}
+    assert count("y", start=8) == {}
+    assert count("z", start=0, index=1) == {}
+    assert count(start=0, index=1) == {}

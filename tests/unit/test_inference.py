@@ -231,6 +231,32 @@ def test_text_that_was_cut_off_never_hides_what_is_there(cut: int) -> None:
         assert shown.startswith("one")
 
 
+@pytest.mark.parametrize(
+    ("block", "user", "tool"),
+    [
+        ({"type": "text", "text": "a"}, ["a"], []),
+        ({"type": "text", "text": ["a", {"text": "b"}]}, ["a", "b"], []),
+        ({"type": "text", "content": "a"}, ["a"], []),
+        ({"type": "thinking", "text": "a"}, [], []),
+        ({"type": "document", "text": "a"}, [], ["a"]),
+        ({"type": 5, "text": "a"}, ["a"], []),
+        ({"type": "text", "text": "a", "toolResult": {"content": "b"}}, [], ["b"]),
+        ({"text": "a", "thought": True}, [], []),
+    ],
+)
+def test_a_block_is_plain_text_only_where_nothing_else_is_in_it(block: Any, user: list[str], tool: list[str]) -> None:
+    found = request({"messages": [{"role": "user", "content": [block]}]})
+    assert (found.user, found.tool) == (user, tool)
+
+
+def test_counts_come_from_the_first_place_that_has_a_number() -> None:
+    found = reply(
+        {"usage": {"input_tokens": None, "prompt_tokens": "7", "output_tokens": True}, "outputTokens": 3, "meta": {"tokens": {"inputTokens": 9}}}
+    )
+    assert (found.prompt_tokens, found.completion_tokens, found.total_tokens) == (7, 3, 10)
+    assert reply({"usage": {"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": 2}}}).cached_tokens == 2
+
+
 def test_what_is_no_json_stays_text() -> None:
     assert decode("[INST] hello [/INST]") == "[INST] hello [/INST]"
     assert complete("]") is None

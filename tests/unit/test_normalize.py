@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connectors import normalize as kernel
+from connectors import columns as kernel
+from connectors.cells import times
 from connectors.normalize import Want, columns_of, normalize, understand
 from connectors.sources import functions, load_mappings
 from connectors.values import micros
@@ -128,8 +129,8 @@ def test_equal_records_without_an_id_are_numbered_within_their_object() -> None:
     digest = uids[0]
     assert len(digest) == 32
     assert uids == [digest, f"{digest}|1", digest, "e-2|111122223333"]
-    later = normalize(records, TRAIL, Want(columns=()), now=NOW, parts={"a": 2}).events["x.uid"].to_list()
-    assert later == [f"{digest}|2.0", f"{digest}|2.1", digest, "e-2|111122223333"]
+    later = normalize(records, TRAIL, Want(columns=()), now=NOW, repeats={("a", 0): 2, ("a", 1): 3, ("b", 3): 4}).events["x.uid"].to_list()
+    assert later == [f"{digest}|2", f"{digest}|3", digest, "e-2|111122223333"]
 
 
 def test_columns_of_keeps_every_row() -> None:
@@ -150,5 +151,5 @@ def test_columns_have_the_types_of_the_schema() -> None:
 def test_times_with_fractions_are_those_of_the_slow_way() -> None:
     dates = ("2026-03-01T01:02:03", "2026-03-01T23:59:60", "2026-02-30T00:00:00", "1969-12-31T23:59:59", "0000-01-01T00:00:00", "2026-03-01T25:00:00")
     texts = [date + end for date in dates for end in ("Z", ".1Z", ".1234567Z", ".999999999999Z", ".5+02:00", "")]
-    found = kernel._times(pl.Series("time", [*texts, None, "x"]))
+    found = times(pl.Series("time", [*texts, None, "x"]))
     assert found.cast(pl.Int64).to_list() == [*map(micros, texts), None, None]

@@ -1,0 +1,120 @@
+"""Columns worked out at once are those worked out row by row."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import polars as pl
+import pytest
+
+from connectors import columns as kernel
+from connectors.cells import FEW, plain, unquoted
+from connectors.columns import column
+from connectors.sources import SOURCES, functions, load_mappings, usual_functions
+from connectors.values import text
+from engine import jsontext
+from engine.schema import ColumnRule
+
+TEXTS = [
+    "a",
+    "A b",
+    "/SUBSCRIPTIONS/1",
+    "",
+    "-",
+    "null",
+    " ",
+    "- ",
+    " a ",
+    "{}",
+    "É",
+    "İ",
+    "Σ",
+    "5",
+    'a"b',
+    "a\\b",
+    "a\tb",
+    "x\u2028\x7f",
+    "😀",
+    "\ue000",
+]
+VALUES = [None, True, False, 0, -7, 1.5, [], [1], {}, '{"b": 1, "a": 2}', '[{"a": 1}]', *TEXTS]
+OBJECTS = [
+    '{"b":1,"a":{"d":[],"c":"x"},"B":null}',
+    '{"z":"é","é":1,"\ue000":2,"😀":3}',
+    r'{"c":"\u0001\u001f\b\f\n\r\t\"\\\/\u007f","d":"12:05.5,"}',
+    '{"n":1.50}',
+    '{"n":[1,2e5]}',
+    '{"n":-0}',
+    '{"n":-0.0,"a":1}',
+    '{"n":1E2}',
+    '{"n":18446744073709551615}',
+    '{"n":123456789012345678901234567890}',
+    '{"n":[[-1e-7]]}',
+    '{"a":1,"a":{"b":2}}',
+    '{"t":"2026-03-01T00:00:01.5Z","a":true}',
+    "{" + '"a":{' * 300 + "}" * 301,
+]
+CELLS = [None, *(json.dumps(value, ensure_ascii=False) for value in VALUES), *OBJECTS]
+
+
+def same(name: str, source: str, cells: pl.DataFrame) -> None:
+    """The id made for all rows at once is that of each row alone."""
+    rule = load_mappings()[source].uid
+    at_once = column(name, rule, cells, source, {}).to_list()
+    alone = [column(name, rule, cells[row], source, {})[0] for row in range(cells.height)]
+    assert at_once == alone
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if usual_functions(source)])
+@pytest.mark.parametrize("seed", range(3))
+def test_ids_made_at_once_are_those_made_row_by_row(source: str, seed: int) -> None:
+    rng = random.Random(seed)
+    paths = load_mappings()[source].uid.paths
+    usual = ['"Some text"', '"2026-03-01T00:00:00.1234567Z"', '"ÄB"', '"MICROSOFT.X/WRITE"']
+    rows = []
+    for _ in range(FEW + 500):
+        row = [None if path in ("eventDataId", "event_data_id", "split.index") else rng.choice(usual) for path in paths]
+        row[-1] = rng.choice(OBJECTS) if paths[-1] == "properties" else row[-1]
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            row[rng.randrange(len(row))] = rng.choice(CELLS)
+        rows.append(row)
+    same("x.uid", source, pl.DataFrame(rows, schema=dict.fromkeys(paths, pl.String), orient="row"))
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if usual_functions(source)])
+def test_usual_records_need_no_second_look(source: str) -> None:
+    paths = load_mappings()[source].uid.paths
+    given = {"eventDataId": None, "event_data_id": None, "split.index": None, "properties": '{"b":"1:5","a":[1,{"d":null}]}'}
+    columns = {path: pl.Series(path, [given.get(path, '"Some text"')] * 3, dtype=pl.String) for path in paths}
+    for name, function in usual_functions(source).items():
+        found = function(*columns.values())
+        plainly = functions(source)[name](*(None if cells[0] is None else jsontext.loads(cells[0]) for cells in columns.values()))
+        assert found.to_list() == [plainly] * 3
+
+
+def test_a_function_that_fails_is_marked_in_rows_left_by_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strict(value: str) -> str:
+        raise ValueError(value)
+
+    monkeypatch.setattr(kernel, "functions", lambda _: {"f": strict})
+    monkeypatch.setattr(kernel, "usual_functions", lambda _: {"f": unquoted})
+    cells = pl.DataFrame({"a": ['"x"'] * FEW + [None, r'"\""']})
+    failures: dict[str, pl.Series] = {}
+    made = column("api.operation", ColumnRule(paths=("a",), function="f", every=True), cells, "any", failures)
+    assert made.to_list() == ["x"] * FEW + [None, None]
+    assert failures["api.operation"].to_list() == [False] * FEW + [True, True]
+
+
+def test_unquoted_gives_texts_without_escapes_only() -> None:
+    found = unquoted(pl.Series("c", CELLS, dtype=pl.String)).to_list()
+    kept = [text(json.loads(cell)) for cell, shown in zip(CELLS, found, strict=True) if cell is not None and shown is not None]
+    assert kept == [shown for shown in found if shown is not None]
+    assert {"a", "A b", " a ", "É", "x\u2028\x7f"} <= set(kept)
+    assert not {"", "-", "null", " ", "- ", 'a"b', "a\\b", "a\tb"} & set(kept)
+
+
+def test_plain_is_the_same_for_few_and_for_many() -> None:
+    few = plain(pl.Series("c", CELLS, dtype=pl.String)).to_list()
+    times = FEW // len(CELLS) + 1
+    assert plain(pl.Series("c", CELLS * times, dtype=pl.String)).to_list() == few * times
