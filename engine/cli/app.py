@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.alerts import alerts
 from engine.cli.demo import demo
 from engine.cli.events import events
 from engine.cli.hunt import hunt
@@ -41,6 +42,7 @@ app.command()(demo)
 app.command()(events)
 app.command()(sources)
 app.add_typer(rules, name="rules")
+app.add_typer(alerts, name="alerts")
 app.add_typer(hunt, name="hunt")
 
 

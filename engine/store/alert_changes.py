@@ -65,9 +65,7 @@ def apply(connection: Connection, alerts: Iterable[Alert], ended: Iterable[Ended
 
 def _apply(connection: Connection, wanted: dict[str, _Wanted], batch: int, now: datetime, found: Changes) -> None:
     known = _known(connection, list(wanted))
-    new: list[dict[str, Any]] = []
-    renewed: list[dict[str, Any]] = []
-    restated: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for uid, want in wanted.items():
         row = known.get(uid)
         if row is None and want.alert is None:
@@ -82,16 +80,11 @@ def _apply(connection: Connection, wanted: dict[str, _Wanted], batch: int, now: 
         level = want.alert.level if want.alert else Level(row.level)  # type: ignore[union-attr]
         found.changes.append(Change(uid, revision, level, want.state))
         values = {**document, **status, "revision": revision, "updated": now, "batch": batch}
-        if row is None:
-            new.append({**values, "uid": uid, "created": now})
-        elif document:
-            renewed.append({**values, "_uid": uid})
-        else:
-            restated.append({**values, "_uid": uid})
-    found.created += len(new)
-    found.changed += len(renewed)
-    found.ended += sum(values["state"] in (State.SUPERSEDED, State.RETRACTED) for values in (*new, *renewed, *restated))
-    _write(connection, new, renewed, restated)
+        rows.append({**values, "uid": uid, "created": now} if row is None else {**values, "_uid": uid})
+    found.created += sum("created" in row for row in rows)
+    found.changed += sum("document" in row and "created" not in row for row in rows)
+    found.ended += sum(row["state"] in (State.SUPERSEDED, State.RETRACTED) for row in rows)
+    _write(connection, rows)
 
 
 def _document(alert: Alert) -> dict[str, Any]:
@@ -112,16 +105,18 @@ def _known(connection: Connection, uids: Sequence[str]) -> dict[str, Row[*tuple[
     return {row.uid: row for row in connection.execute(select(*columns).where(table.c.uid.in_(uids)))}
 
 
-def _write(connection: Connection, new: list[dict[str, Any]], renewed: list[dict[str, Any]], restated: list[dict[str, Any]]) -> None:
-    rows = [*new, *renewed, *restated]
+def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Insert and update ``rows``, numbered in their order."""
     if not rows:
         return
     number = _numbers(connection, len(rows))
     for row in rows:
         row["sequence"] = number
         number += 1
-    if new:
+    if new := [row for row in rows if "created" in row]:
         connection.execute(table.insert(), new)
+    renewed = [row for row in rows if "_uid" in row and "document" in row]
+    restated = [row for row in rows if "_uid" in row and "document" not in row]
     for some in (renewed, restated):
         if some:
             changed: dict[str, Any] = {name: bindparam(name) for name in some[0] if name != "_uid"}

@@ -93,6 +93,7 @@ _MEANINGS: tuple[tuple[str, type[StateError], str], ...] = (
     ("disk i/o error", StateError, _FULL),
     ("unable to open", StateError, _AWAY),
     ("connection", StateError, _AWAY),
+    ("resolve host", StateError, _AWAY),
 )
 
 
@@ -107,7 +108,7 @@ def connect(place: str | Path, *, create: bool, timeout: float) -> Database:
         return _sqlite(Path(text), create, timeout)
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise StateError(f"the URL of the state cannot be read; {_FORMS}") from error
     if url.drivername == "sqlite" and url.database and not url.query:
         return _sqlite(Path(url.database), create, timeout)
@@ -159,7 +160,7 @@ def _check_file(path: Path, create: bool) -> None:
         raise StateError(f"the state {path} cannot be made: there is no folder {folder}; make it, or name another place")
     if not path.exists() and not create:
         raise StateError(f"there is no state at {path}; `crosswind run` makes it, or name the right file")
-    if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.R_OK | os.W_OK)):
+    if not _may(folder, os.W_OK | os.X_OK) or (path.exists() and not _may(path, os.R_OK | os.W_OK)):
         raise StateError(f"the state {path} is read-only; give this user write permission on the file and its folder")
     if create:
         try:
@@ -168,6 +169,10 @@ def _check_file(path: Path, create: bool) -> None:
             return
         except OSError as error:
             raise StateError(f"the state {path} cannot be made: {error.strerror or error}; name another place") from error
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _postgresql(url: URL, timeout: float) -> Database:

@@ -49,11 +49,16 @@ def history(connection: Connection, kind: str, uid: str) -> list[HumanChange]:
 
 
 def change(connection: Connection, kind: str, uid: str, who: str, now: datetime, values: Mapping[str, str | None], note: str | None) -> None:
-    """Set the ``values`` that are not None; "" takes away. The change goes into the history even where it repeats what is. Raises UsageError."""
+    """Set the ``values`` that are not None; "" takes away. The change goes into the history even where it repeats what is. Raises UsageError.
+
+    An open alert that gets an assignee is acknowledged.
+    """
     _check(connection, kind, uid, who, values, note)
     row = connection.execute(select(human).where(human.c.kind == kind, human.c.uid == uid)).first()
     before: dict[str, Any] = {name: getattr(row, name) for name in _FIELDS} if row is not None else {"status": "open"}
     given = {name: value for name, value in values.items() if value is not None}
+    if given.get("assignee") and "status" not in given and before["status"] == "open":
+        given["status"] = "acknowledged"  # somebody has it
     after = {**dict.fromkeys(_FIELDS), **before, **{name: value or None for name, value in given.items()}, "who": who, "at": now}
     statement = insert(connection, human).values(kind=kind, uid=uid, **after)
     connection.execute(statement.on_conflict_do_update(index_elements=[human.c.kind, human.c.uid], set_=after))

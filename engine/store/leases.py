@@ -62,8 +62,8 @@ def _take(lease: Lease, now: datetime) -> None:
     values = {"holder": lease.holder, "token": lease.token, "until": now + lease.ttl}
     with lease.database.write() as connection:
         statement = insert(connection, leases).values(name=lease.name, **values)
-        taken = connection.execute(statement.on_conflict_do_update(index_elements=[leases.c.name], set_=values, where=free)).rowcount == 1
-        if not taken:
+        taking = statement.on_conflict_do_update(index_elements=[leases.c.name], set_=values, where=free)
+        if connection.execute(taking.returning(leases.c.token)).first() is None:
             other = connection.execute(select(leases.c.holder, leases.c.until).where(leases.c.name == lease.name)).first()
             if other is None:
                 raise LeaseError(f"another process gave {lease.name!r} back just now; try again")

@@ -16,7 +16,7 @@ from engine.store import alert_changes, alert_rows, collecting, human_state, lea
 from engine.store import backup as backups
 from engine.store.alert_rows import AlertQuery
 from engine.store.database import Database, connect, insert
-from engine.store.migrations import migrate
+from engine.store.migrations import current, migrate
 from engine.store.records import BatchResult, Committed, DeadLetter, Depth, HumanChange, OutboxRow, Plan, Run, StoredAlert
 from engine.store.tables import looks, meta
 
@@ -38,8 +38,11 @@ class State:
         """
         database = connect(place, create=create, timeout=timeout)
         try:
-            with database.write() as connection:
-                migrate(connection)
+            with database.read() as connection:
+                ready = current(connection)  # who only looks need not wait for who writes
+            if not ready:
+                with database.write() as connection:
+                    migrate(connection)
         except BaseException:
             database.close()
             raise
@@ -167,10 +170,10 @@ class State:
         with self._database.read() as connection:
             return alert_rows.find(connection, query)
 
-    def alert_uids(self, prefix: str, limit: int) -> Sequence[str]:
-        """The first uids of alerts that begin with ``prefix``."""
+    def alert_uid(self, prefix: str) -> str:
+        """The uid of the one alert that begins with ``prefix``. Raises UsageError where there is none or more than one."""
         with self._database.read() as connection:
-            return alert_rows.uids_like(connection, prefix, limit)
+            return alert_rows.uid_of(connection, prefix)
 
     def last_sequence(self) -> int:
         """The number of the last change of an alert; 0 before the first."""
