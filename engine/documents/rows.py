@@ -53,7 +53,7 @@ def redacted(row: Mapping[str, Any], *, content: bool) -> dict[str, Any]:
     shown = redact_evidence(known)
     if "raw_data" in known:
         shown["raw_data"] = redact_json(str(known["raw_data"]), content=inference)
-    return {name: shown[name] if name in known else _value(value, content) for name, value in row.items()}
+    return {name: shown[name] if name in known else _value(value, content or name == "x.fields") for name, value in row.items()}
 
 
 def _value(value: Any, content: bool) -> Any:

@@ -89,7 +89,12 @@ class Session:
         self._connection = duckdb.connect(
             config={"python_enable_replacements": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
         )
-        self._lock_down()
+        try:
+            with _one_line():
+                self._lock_down()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -305,10 +310,14 @@ def _one_line() -> Iterator[None]:
 
 
 _SHOWN = 400
+_OURS = "UsageError: "
+"""Before the message of a look-up of ours that DuckDB passes on."""
 
 
 def _said(text: str) -> str:
     """What DuckDB says without the drawing of where it stopped reading."""
+    if _OURS in text:
+        return text.rpartition(_OURS)[2].strip()
     kept = [line.strip() for line in text.split("\n\nLINE ")[0].splitlines() if line.strip()]
     said = " ".join(kept)
     if "out of memory" in said.lower():
