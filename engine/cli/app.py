@@ -16,6 +16,7 @@ from engine.cli.run import run as run_command
 from engine.cli.scan import scan
 from engine.cli.sources import sources
 from engine.cli.state import state
+from engine.cli.status import status
 from engine.documents.destination import silence
 from engine.documents.escaping import safe_text
 from engine.errors import CrosswindError, UsageError
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command()(scan)
 app.command()(demo)
 app.command("run")(run_command)
+app.command()(status)
 app.command()(events)
 app.command()(sources)
 app.add_typer(rules, name="rules")
