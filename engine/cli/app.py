@@ -33,6 +33,8 @@ COMMANDS = {
     "alerts": "engine.cli.alerts:alerts",
     "hunt": "engine.cli.hunt:hunt",
     "lake": "engine.cli.lake:lake",
+    "sinks": "engine.cli.sinks:sinks",
+    "status": "engine.cli.status:status",
     "state": "engine.cli.state:state",
 }
 """Every command and where it stands; only the one that is asked for is imported."""
