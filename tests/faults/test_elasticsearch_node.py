@@ -196,7 +196,7 @@ def test_bulks_larger_than_the_node_takes_or_has_memory_for_are_split(place: Cal
 def test_a_node_that_is_killed_in_the_middle_of_bulks_loses_and_doubles_nothing(place: Callable[..., Place]) -> None:
     here = place()
     node = here.node
-    alerts = [kept(number) for number in range(1500)]
+    alerts = [kept(number) for number in range(1000)]
     outbox = MemoryOutbox(alerts)
     done = threading.Event()
     reports: list[Drained] = []
