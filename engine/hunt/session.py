@@ -48,13 +48,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The rows of a query. ``more``: there were more than its bounds allow. ``sql`` and ``asked`` are what was asked."""
+    """The rows of a query. ``more``: there were more than its bounds allow. ``sql`` is what was asked."""
 
     rows: pl.DataFrame
     more: bool
     seconds: float
     sql: str
-    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ class Session:
                 raise UsageError("a hunt asks one question: write a single SELECT (or FROM …, DESCRIBE …, SUMMARIZE …)")
             with _interrupted(self._connection, self._bounds.seconds):
                 frame, more = self._answered(sql, given)
-        return Answer(frame, more, time.perf_counter() - began, sql, given)
+        return Answer(frame, more, time.perf_counter() - began, sql)
 
     def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
         """DuckDB's plan of a query, as JSON, after everything that narrows the files."""
@@ -215,7 +214,7 @@ class Session:
         if not files:
             empty = ", ".join(f'null::{_SQL_TYPES[dtype]} as "{name}"' for name, dtype in columns.items())
             return f"select {empty} where false"
-        named = ", ".join(quote(_literal(path)) for path in files)
+        named = ", ".join(quote(str(path)) for path in files)
         types = ", ".join(f"'{name}': {_SQL_TYPES[columns[name]]}" for name in self._tables.partition[table])
         chosen = ", ".join(f'"{name}"' for name in columns)
         sql = f"select {chosen} from read_parquet([{named}], hive_partitioning = true, hive_types = {{{types}}}, union_by_name = {self._union})"
@@ -241,11 +240,6 @@ _SQL_TYPES: dict[pl.DataType, str] = {
     pl.Datetime("us", "UTC"): "timestamptz",
     pl.List(pl.String()): "varchar[]",
 }
-
-
-def _literal(path: Path) -> str:
-    """A path DuckDB takes for nothing but this file."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(path))
 
 
 def _looked_up(look_up: LookUp, dtype: pl.DataType, records: pl.Series, paths: pl.Series) -> pa.Array:

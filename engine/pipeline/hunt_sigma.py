@@ -94,7 +94,7 @@ def hunt_sigma(
     program = compile_program(portable(ruleset), mappings)
     settings = Settings(now=now, start=start, end=end, jobs=jobs)
     sources = [name for name, plan in program.plans.items() if plan.rules]
-    objects = _Objects()
+    objects = Objects()
     seen, store = _Seen(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     step = partial(_work, program=program, mappings=mappings, settings=settings)
     streams = (_chunks(lake, source, settings, objects) for source in sources)
@@ -163,7 +163,7 @@ class _Chunk:
     events: pl.DataFrame
 
 
-class _Objects:
+class Objects:
     """Numbers for the objects events were read from; threads may ask for them."""
 
     def __init__(self) -> None:
@@ -185,7 +185,7 @@ class _Objects:
         return self._uris[number]
 
 
-def _chunks(lake: Lake, source: str, settings: Settings, objects: _Objects) -> Iterator[_Chunk]:
+def _chunks(lake: Lake, source: str, settings: Settings, objects: Objects) -> Iterator[_Chunk]:
     found = lake.events_between([source], settings.start, settings.end, _COLUMNS)
     for events in found.collect_batches(chunk_size=_ROWS, maintain_order=False, engine="streaming"):
         if not events.height:
@@ -203,7 +203,7 @@ def _isolated(chunk: _Chunk, step: partial[Found]) -> Found:
 def _work(chunk: _Chunk, *, program: Program, mappings: Mapping[str, SourceMapping], settings: Settings) -> Found:
     stored, mapping, plan = chunk.events, mappings[chunk.source], program.plans[chunk.source]
     found = Found(Batch(pl.DataFrame()), stored.height)
-    events = _shredded(stored, mapping, Want(plan.columns, plan.paths), settings.now)
+    events, found.rejects = _shredded(stored, mapping, Want(plan.columns, plan.paths), settings.now)
     found.events[chunk.source] += events.height
     seen = found.seen_paths.setdefault(chunk.source, set())
     seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
@@ -216,15 +216,17 @@ def _work(chunk: _Chunk, *, program: Program, mappings: Mapping[str, SourceMappi
     return found
 
 
-def _shredded(stored: pl.DataFrame, mapping: SourceMapping, want: Want, now: datetime) -> pl.DataFrame:
-    """The events a scan would make of stored records, with the identity, place and flags they were stored with."""
+def _shredded(stored: pl.DataFrame, mapping: SourceMapping, want: Want, now: datetime) -> tuple[pl.DataFrame, list[Reject]]:
+    """The events a scan would make of stored records, with the identity, place and flags they were stored with, and those it would reject."""
     records = stored.select("raw_data", pl.lit("").alias("object"), pl.int_range(pl.len()).alias("position"), pl.lit(False).alias("repaired"))
-    events = normalize(records, mapping, want, now=now).events
-    kept = stored[events["x.position"]]
-    return events.with_columns(kept["x.uid"], kept["x.object"], kept["x.position"], kept["x.flags"], kept["object_index"])
+    made = normalize(records, mapping, want, now=now)
+    kept = stored[made.events["x.position"]]
+    places = stored.select("x.object", "x.position").rows()
+    rejects = [replace(reject, object=places[at][0], position=places[at][1]) for reject in made.rejects if (at := reject.position) is not None]
+    return made.events.with_columns(kept["x.uid"], kept["x.object"], kept["x.position"], kept["x.flags"], kept["object_index"]), rejects
 
 
-def _read_again(lake: Lake, sources: Sequence[str], settings: Settings, objects: _Objects, places: Sequence[Place]) -> dict[Place, str]:
+def _read_again(lake: Lake, sources: Sequence[str], settings: Settings, objects: Objects, places: Sequence[Place]) -> dict[Place, str]:
     """The records at some places, from the lake."""
     wanted = pl.DataFrame(
         {
