@@ -243,7 +243,7 @@ def _show(answer: Answer, chosen: Format | None, output: Path | None, show_conte
 
     check_outputs(output=output)
     layout = chosen.value if chosen else "table" if output is None and sys.stdout.isatty() else "ndjson"
-    content = may_hold_content(answer.sql)
+    content = may_hold_content(answer.sql, answer.reads)
     rows = answer.rows.to_dicts() if show_content else [redacted(row, content=content) for row in answer.rows.iter_rows(named=True)]
     with open_output(output) as stream:
         write_rows(answer.rows.columns, rows, layout, stream)

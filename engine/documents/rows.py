@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, TextIO
 
@@ -38,12 +38,13 @@ _READING = re.compile(r"""\bfield(?:_list)?\s*\(\s*(?:\w+\.)?"?raw_data"?\s*,\s*
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@+\-]{1,100}")
 
 
-def may_hold_content(sql: str) -> bool:
-    """Whether what a query computes may be a prompt, an answer or a whole record under another name."""
-    rest = _READING.sub(" ", sql)
-    if any(names_content(path) for path in _READING.findall(sql)):
+def may_hold_content(sql: str, reads: Collection[str]) -> bool:
+    """Whether what a query computes may be a prompt, an answer or a whole record under another name; ``reads`` are the stored columns it takes."""
+    if not (CONTENT_COLUMNS | CONTENT_JSON_COLUMNS).isdisjoint(reads):
         return True
-    return "raw_data" in rest.lower() or any(name in rest for name in CONTENT_COLUMNS | CONTENT_JSON_COLUMNS)
+    paths = _READING.findall(sql)
+    only_fields = bool(paths) and "raw_data" not in _READING.sub(" ", sql).lower()
+    return "raw_data" in reads and (not only_fields or any(names_content(path) for path in paths))
 
 
 def redacted(row: Mapping[str, Any], *, content: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from duckdb.sqltypes import VARCHAR
 from engine.errors import UsageError
 from engine.hunt.conditions import quote
 from engine.hunt.macros import prelude
-from engine.hunt.ranges import asked_range
+from engine.hunt.plan import asked_range, read_columns
 
 ROWS = 1_000
 """Most rows of an answer, unless asked for more."""
@@ -48,12 +48,13 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The rows of a query. ``more``: there were more than its bounds allow. ``sql`` is what was asked."""
+    """The rows of a query. ``more``: there were more than its bounds allow. ``sql`` is what was asked, ``reads`` which stored columns are in it."""
 
     rows: pl.DataFrame
     more: bool
     seconds: float
     sql: str
+    reads: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,8 @@ class Session:
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("a hunt asks one question: write a single SELECT (or FROM …, DESCRIBE …, SUMMARIZE …)")
             with _interrupted(self._connection, self._bounds.seconds):
-                frame, more = self._answered(sql, given)
-        return Answer(frame, more, time.perf_counter() - began, sql)
+                frame, more, reads = self._answered(sql, given)
+        return Answer(frame, more, time.perf_counter() - began, sql, reads)
 
     def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
         """DuckDB's plan of a query, as JSON, after everything that narrows the files."""
@@ -151,12 +152,12 @@ class Session:
             self._narrow(sql, dict(parameters or {}))
             return self._plan(sql, dict(parameters or {}))
 
-    def _answered(self, sql: str, given: dict[str, Any]) -> tuple[pl.DataFrame, bool]:
+    def _answered(self, sql: str, given: dict[str, Any]) -> tuple[pl.DataFrame, bool, frozenset[str]]:
         try:
             self._prepare(sql)
-            self._narrow(sql, given)
+            plan = self._narrow(sql, given)
             with closing(self._connection.sql(sql, params=given or None).to_arrow_reader(_STEP)) as reader:
-                return _first(reader, self._bounds.rows)
+                return *_first(reader, self._bounds.rows), read_columns(plan)
         except duckdb.Error as error:
             if self._union or "union_by_name" not in str(error):
                 raise
@@ -186,14 +187,15 @@ class Session:
         found = self._connection.execute(f"explain (format json) {sql}", given or None).fetchall()
         return str(found[0][1])
 
-    def _narrow(self, sql: str, given: Mapping[str, Any]) -> None:
-        """Leave out files that a condition on ``time`` rules out: DuckDB would open each of them to see."""
-        start, end = asked_range(self._plan(sql, given))
-        if start is None and end is None:
-            return
-        first, last = self._reach
-        for table in self._tables.columns:
-            self._make_view(table, self._tables.files(table, _latest(first, start), _earliest(last, end)))
+    def _narrow(self, sql: str, given: Mapping[str, Any]) -> str:
+        """Leave out files that a condition on ``time`` rules out, as DuckDB would open each of them to see. Gives the plan from before."""
+        plan = self._plan(sql, given)
+        start, end = asked_range(plan)
+        if start is not None or end is not None:
+            first, last = self._reach
+            for table in self._tables.columns:
+                self._make_view(table, self._tables.files(table, _latest(first, start), _earliest(last, end)))
+        return plan
 
     def _make_view(self, table: str, files: Sequence[Path]) -> None:
         """A view of a table that reads ``files``."""

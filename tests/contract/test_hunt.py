@@ -18,7 +18,7 @@ from connectors.sources import load_mappings
 from engine import bundled, open_lake
 from engine.documents.rows import may_hold_content, redacted
 from engine.errors import ConfigError, UsageError
-from engine.hunt.ranges import asked_range
+from engine.hunt.plan import asked_range
 from engine.hunt.saved import next_steps, read_hunt
 from engine.hunt.session import Bounds
 from engine.hunt.sql import compile_sql
@@ -392,6 +392,7 @@ def test_hostile_values_are_neutralised(cli: Cli, lake: Lake) -> None:
         "raw_data as r",
         "to_json(e) as all_of_it",
         "e",
+        "columns('.*prompt_text') || '' as text",
         "field(raw_data, 'messages') as m",
         "field(raw_data, 'messages.content') as m",
         "*",
@@ -408,11 +409,22 @@ def test_prompts_are_redacted_whatever_a_query_calls_them(cli: Cli, lake: Lake, 
     assert KEY in cli("hunt", "sql", sql, "--lake", lake.path, "--show-content").out
 
 
+def test_prompts_are_redacted_in_what_names_no_column(cli: Cli, lake: Lake) -> None:
+    rows = {row["column_name"]: row for row in map(json.loads, cli("hunt", "sql", "summarize ai_litellm", "--lake", lake.path).out.splitlines())}
+    assert "[redacted" in rows["message_context.prompt_text"]["min"]
+    assert "[redacted" in rows["message_context.response_text"]["max"]
+    assert rows["x.source"]["min"] == "ai.litellm"
+
+
 def test_what_may_hold_content() -> None:
-    assert may_hold_content(f"select {PROMPT} as p from events")
-    assert may_hold_content("select raw_data as r from events")
-    assert may_hold_content("select field(raw_data, 'messages[0].content') from events")
-    assert not may_hold_content("select field(raw_data, 'requestParameters.bucketName') as b, field_list(e.\"raw_data\", 'a.b') from events e")
+    assert may_hold_content("select ...", {"x.uid", "message_context.prompt_text"})
+    assert may_hold_content("select raw_data as r from events", {"raw_data"})
+    assert may_hold_content("from (select e.* from events e)", {"raw_data"})
+    assert may_hold_content("select field(raw_data, 'messages.content') from events", {"raw_data"})
+    fields = "select field(raw_data, 'requestParameters.bucketName') as b, field_list(e.\"raw_data\", 'a.b') from events e"
+    assert not may_hold_content(fields, {"raw_data"})
+    assert may_hold_content(f"{fields}, (select max(raw_data) from events)", {"raw_data"})
+    assert not may_hold_content('select 1 from events where "message_context.prompt_text" is null', {"x.uid"})
     assert redacted({"who": "Ada Lovelace"}, content=False) == {"who": "Ada Lovelace"}
     assert redacted({"who": "ada.lovelace", "n": 3}, content=True) == {"who": "ada.lovelace", "n": 3}
     assert "sha256" in redacted({"who": "Ada says hello"}, content=True)["who"]

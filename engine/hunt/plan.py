@@ -1,4 +1,4 @@
-"""Which times a query can be about, read from its plan: the conditions on ``time`` that DuckDB pushed down to the files."""
+"""What DuckDB's plan of a query says about its scans: which times it can be about, and which columns it takes out of the files."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def asked_range(plan: str) -> tuple[datetime | None, datetime | None]:
     low = [moment for moment in starts if moment is not None]
     high = [moment for moment in ends if moment is not None]
     return (min(low) if low and len(low) == len(starts) else None, max(high) if high and len(high) == len(ends) else None)
+
+
+def read_columns(plan: str) -> frozenset[str]:
+    """The columns that come out of the files for more than a condition on them."""
+    found: set[str] = set()
+    for info in _scans(json.loads(plan)):
+        columns = info.get("Projections") or []
+        found.update([columns] if isinstance(columns, str) else columns)
+    return frozenset(found)
 
 
 def _scans(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
