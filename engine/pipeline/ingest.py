@@ -18,13 +18,13 @@ import polars as pl
 
 from connectors.batches import Input
 from connectors.cursors import Planned, planned_from_json, planned_to_json
-from connectors.sources import load_mappings
 from connectors.transports.files import FilesTransport
 from engine.config import Config
 from engine.correlate.alerts import Raised
 from engine.detect.program import Program
-from engine.model import Alert, RunReport, State
+from engine.model import Alert, Level, RunReport, State
 from engine.pipeline.batch import Settings
+from engine.pipeline.configured import mappings_of
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.lake_batch import Writers, Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
@@ -32,6 +32,7 @@ from engine.pipeline.redetect import redetect, take_over
 from engine.pipeline.revising import FIRST, LAST, Revision, Span, revision
 from engine.report.account import build_report
 from engine.report.summary import as_json
+from engine.schema import Mapping as SourceMapping
 from engine.sigma.correlation import silenced
 from engine.store import state as states
 from engine.store.alert_rows import AlertQuery
@@ -66,6 +67,10 @@ class Bench:
     program: Program
     now: datetime
     stopped: Callable[[], bool]
+
+    @property
+    def mappings(self) -> Mapping[str, SourceMapping]:
+        return mappings_of(self.config)
 
     @property
     def settings(self) -> Settings:
@@ -134,7 +139,7 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     numbers = {rule.uid: index for index, rule in enumerate(bench.program.ruleset.rules)}
     hits = Counter({numbers[uid]: count for uid, count in written.hits.items() if uid in numbers})
     notes = [*revised.notes, *_notes(written)]
-    report = build_report(written.totals, skips, rejects, bench.program, load_mappings(), hits, Raised(fresh, notes), fresh, None)
+    report = build_report(written.totals, skips, rejects, bench.program, bench.mappings, hits, Raised(fresh, notes), fresh, None)
     result = BatchResult(
         plan.batch,
         revised.alerts,
@@ -144,6 +149,7 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         as_json(report),
         _hashes_after(plan, told, begun, bench),
         [sink.name for sink in bench.config.sinks],
+        Level.of(bench.config.min_level),
     )
     return Done(told.get("source"), plan.batch, report, bench.state.commit(result, bench.now), tuple(fresh))
 
@@ -194,6 +200,7 @@ def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Wri
         bench.lake,
         plan.batch,
         program=bench.program,
+        mappings=bench.mappings,
         settings=settings,
         source=name,
         latest=bench.state.latest(),
@@ -207,7 +214,7 @@ def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime]) -> 
     touched = dict(written.touched)
     for stored in bench.state.alerts(AlertQuery(states=(State.OPEN,))):
         touched[stored.alert.rule.uid] = _joined(touched.get(stored.alert.rule.uid), (stored.alert.first_time, stored.alert.last_time))
-    marks = watermarks(latest, load_mappings(), bench.now)
+    marks = watermarks(latest, bench.mappings, bench.now)
 
     def hits(rules: Sequence[str], low: datetime, high: datetime) -> pl.DataFrame:
         found = bench.lake.hits_between(rules, low, None).filter(pl.col("time") <= high)

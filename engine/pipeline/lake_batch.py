@@ -14,7 +14,6 @@ import polars as pl
 
 from connectors.batches import Batch, Input
 from connectors.normalize import NATIVE, Want
-from connectors.sources import load_mappings
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.documents.redaction import redact_text
@@ -114,6 +113,7 @@ def write_batch(
     batch: int,
     *,
     program: Program,
+    mappings: AnyMapping[str, Mapping],
     settings: Settings,
     source: str,
     latest: AnyMapping[str, datetime],
@@ -125,7 +125,6 @@ def write_batch(
     ``latest``: per source the greatest event time before this batch; hits more than ``horizon`` (and the source's lateness) before it are kept but
     revise nothing.
     """
-    mappings = load_mappings()
     totals = Totals(objects=len(given.objects))
     written = Written(totals)
     keeper = Keeper(writers, program, {obj.uri: number for number, obj in enumerate(given.objects)})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from connectors.sources import load_mappings
 from engine.config import Config
 from engine.detect.program import Program
 from engine.errors import StateError
+from engine.pipeline.configured import mappings_of
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.scheduled import program_of
 from engine.pipeline.state_care import check_age
@@ -54,14 +54,9 @@ def _sources(config: Config, state: State) -> list[Source]:
 
 
 def _logs(config: Config, state: State, now: datetime) -> list[Logs]:
-    mappings, latest = load_mappings(), state.latest()
+    mappings, latest = mappings_of(config), state.latest()
     marks = watermarks(latest, mappings, now)
-    own = {source.source: source.lateness for source in config.sources if source.source and source.lateness is not None}
-    found = []
-    for name, moment in latest.items():
-        lateness = max(own.get(name, timedelta(0)), timedelta(minutes=mappings[name].lateness_minutes))
-        found.append(Logs(name, moment, marks[name], lateness))
-    return found
+    return [Logs(name, moment, marks[name], timedelta(minutes=mappings[name].lateness_minutes)) for name, moment in latest.items()]
 
 
 def _outboxes(config: Config, state: State) -> list[Outbox]:

@@ -16,8 +16,12 @@ from engine.store.records import ALERT, DeadLetter, Delivered, Depth, OutboxRow
 from engine.store.tables import deliveries, outbox
 
 
-def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change], now: datetime) -> int:
-    """Let every sink be told of ``changes``; how many rows that made."""
+def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change], now: datetime, least: Level = Level.INFORMATIONAL) -> int:
+    """Let every sink be told of the ``changes`` of alerts at or above ``least``, and of those it knows; how many rows that made."""
+    below = [change.uid for change in changes if change.level < least]
+    known: set[tuple[str, str]] = set()
+    for some in chunks(below):
+        known.update((row.sink, row.uid) for row in connection.execute(select(deliveries.c.sink, deliveries.c.uid).where(deliveries.c.uid.in_(some))))
     rows = [
         {
             "sink": sink,
@@ -32,6 +36,7 @@ def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change],
         }
         for sink in sinks
         for change in changes
+        if change.level >= least or (sink, change.uid) in known
     ]
     if rows:
         connection.execute(outbox.insert(), rows)

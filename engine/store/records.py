@@ -65,7 +65,8 @@ class BatchResult:
     """Everything one batch changes in the state.
 
     ``alerts`` are new, changed or merely found again; ``seen`` has every configured source that was looked through, with the objects to remember;
-    ``latest`` the greatest event time of each ``x.source``; ``rule_hashes`` all rules that ran; ``sinks`` who is told of what changed.
+    ``latest`` the greatest event time of each ``x.source``; ``rule_hashes`` all rules that ran; ``sinks`` who is told of what changed at or above
+    ``min_level``, and of what they were told of before.
     """
 
     batch: int
@@ -76,6 +77,7 @@ class BatchResult:
     report: Mapping[str, Any] = field(default_factory=dict)
     rule_hashes: Mapping[str, str] = field(default_factory=dict)
     sinks: Sequence[str] = ()
+    min_level: Level = Level.INFORMATIONAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ class State:
             if not plans.close(connection, result.batch, now):
                 return Committed(result.batch, already=True)
             found = alert_changes.apply(connection, result.alerts, result.ended, result.batch, now)
-            queued = outbox.put(connection, result.sinks, found.changes, now)
+            queued = outbox.put(connection, result.sinks, found.changes, now, result.min_level)
             for source, objects in result.seen.items():
                 collecting.remember(connection, source, objects, result.batch)
             collecting.looked_through(connection, result.seen, now)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.model import State
 from engine.pipeline import ScanResult
 from tests.conftest import SAMPLE, Ran
 from tests.logs import lines
@@ -292,3 +293,18 @@ def test_runs_are_recorded(run: Run, place: Place) -> None:
         newest, oldest = state.runs()
     assert (newest.batch, oldest.batch) == (None, 1)
     assert newest.finished >= oldest.finished >= before
+
+
+def test_a_configured_lateness_moves_the_watermark(run: Run, place: Place) -> None:
+    few = "\ntitle: Few\nid: 00000000-0000-4000-8000-000000000012\nlevel: high\n"
+    few += "correlation: {type: event_count, rules: [rule1], group-by: [userIdentity.arn], timespan: 10m, condition: {lte: 2}}\n"
+    place.rules(rule(1), few)
+    place.put("a.json", call(1, 0), call(2, 60, "ListUsers"))
+    patient = '[source.trail]\npath = "logs"\nsource = "aws.cloudtrail"\nlateness = "2h"\n'
+    place.configure(sources=patient)
+    assert run().code == 0
+    assert [alert.state for alert in place.alerts().values()] == [State.OPEN]
+    place.configure()
+    place.put("b.json", call(3, 61, "ListUsers"))
+    assert run().code == 0
+    assert [alert.state for alert in place.alerts().values()] == [State.LIVE]

@@ -249,6 +249,15 @@ def test_every_sink_is_told_of_every_change_once(state: Store) -> None:
     assert (row.uid, row.revision, row.first, row.rose, row.before) == (A, 2, False, True, Delivered(1, Level.HIGH, State.LIVE))
 
 
+def test_alerts_below_the_level_asked_for_are_stored_and_told_only_to_who_knows_them(state: Store) -> None:
+    commit(state, 1, alerts=[alert(uid=A, level=Level.LOW), alert(uid=B)], min_level=Level.HIGH)
+    (row,) = state.outbox("siem", 10)
+    assert (row.uid, len(state.alerts())) == (B, 2)
+    state.delivered("siem", [row.id], later(2))
+    commit(state, 2, alerts=[alert(uid=A, level=Level.LOW, count=2), alert(uid=B, level=Level.LOW)], min_level=Level.HIGH)
+    assert [row.uid for row in state.outbox("siem", 10)] == [B]
+
+
 def test_an_alert_that_changed_again_is_told_once_as_it_is_now(state: Store) -> None:
     for batch in (1, 2, 3):
         commit(state, batch, alerts=[alert(uid=A, count=batch)])
