@@ -11,20 +11,14 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.options import LevelWord
+
 alerts = typer.Typer(no_args_is_help=True, help="List, show, assign, note and close the alerts that runs have found.")
 
 
 class Format(StrEnum):
     table = "table"
     ndjson = "ndjson"
-
-
-class LevelWord(StrEnum):
-    informational = "informational"
-    low = "low"
-    medium = "medium"
-    high = "high"
-    critical = "critical"
 
 
 class Status(StrEnum):

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.options import Pipelines, Variables
+from engine.cli.options import LevelWord, Pipelines, Variables
 from engine.cli.scan import Format as AlertFormat
-from engine.cli.scan import LevelWord
 from engine.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Pipelines, Variables
+from engine.cli.options import LevelWord, Pipelines, Variables
 from engine.errors import SinkError
 from engine.model import Level
 
@@ -21,14 +21,6 @@ class Format(StrEnum):
     csv = "csv"
     ecs = "ecs"
     ocsf = "ocsf"
-
-
-class LevelWord(StrEnum):
-    informational = "informational"
-    low = "low"
-    medium = "medium"
-    high = "high"
-    critical = "critical"
 
 
 def scan(
