@@ -33,6 +33,7 @@ COMMANDS = {
     "alerts": "engine.cli.alerts:alerts",
     "hunt": "engine.cli.hunt:hunt",
     "lake": "engine.cli.lake:lake",
+    "schedule": "engine.cli.schedule:schedule",
 }
 """Every command and where it stands; only the one that is asked for is imported."""
 

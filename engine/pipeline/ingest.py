@@ -15,9 +15,9 @@ from hashlib import sha256
 from typing import Any
 
 import polars as pl
-from connectors.cursors import Planned, planned_from_json, planned_to_json
 
 from connectors.batches import Input
+from connectors.cursors import Planned, planned_from_json, planned_to_json
 from connectors.sources import load_mappings
 from connectors.transports.files import FilesTransport
 from engine.config import Config
