@@ -109,3 +109,11 @@ def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         assert time.monotonic() < end, "this did not happen in time"
         time.sleep(0.02)
     return found
+
+
+def alive(process: int) -> bool:
+    """Whether a process of this number runs, or stands still."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

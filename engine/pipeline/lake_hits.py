@@ -35,7 +35,9 @@ def to_lake(hits: pl.DataFrame, program: Program) -> pl.DataFrame:
     told = pl.struct(fields).struct.json_encode() if names else pl.lit(None, pl.String())
     frame = evidence.complete(hits).select(*evidence.COLUMNS, *evidence.OPTIONAL)
     return frame.with_columns(
-        uids.gather(hits["rule"]).alias("rule"), stamps.gather(hits["rule"]).alias("x.rule_hash"), hits.select(told.alias("x.fields")).to_series()
+        uids.gather(hits["rule"]).alias("rule"),
+        stamps.gather(hits["rule"]).alias("x.rule_hash"),
+        hits.with_columns(told.alias("x.fields"))["x.fields"],
     )
 
 

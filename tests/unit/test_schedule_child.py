@@ -14,7 +14,7 @@ import pytest
 from engine.schedule.attempts import DONE, FAILED, STOPPED
 from engine.schedule.child import TRY_AGAIN, ChildWork
 from engine.schedule.stopping import Stop
-from tests.schedules import job, until
+from tests.schedules import alive, job, until
 
 SUMMARY = 'import json,sys\njson.dump({"batches": [], "failures": %s, "interrupted": %s}, open(sys.argv[-1], "w"))\n'
 
@@ -97,13 +97,6 @@ def test_a_job_ends_with_the_scheduler_that_is_killed(tmp_path: Path) -> None:
         parent.kill()
         parent.wait()
     until(lambda: not alive(child))
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def test_a_scheduler_that_is_gone_already_is_noticed() -> None:

