@@ -54,23 +54,27 @@ class AlertQuery:
         return [condition for condition in asked if condition is not None]
 
 
-def joined() -> Select[Any]:
+def find(connection: Connection, query: AlertQuery) -> list[StoredAlert]:
+    """The alerts of ``query``."""
+    ordered = _joined().where(*query.conditions()).order_by(table.c.sequence.desc() if query.newest else table.c.sequence).limit(query.limit)
+    if query.uids is None:
+        return _with_notes(connection, connection.execute(ordered))
+    rows = [row for uids in chunks(sorted(set(query.uids))) for row in connection.execute(ordered.where(table.c.uid.in_(uids)))]
+    rows.sort(key=lambda row: row.sequence, reverse=query.newest)
+    return _with_notes(connection, rows[: query.limit])
+
+
+def of_uids(connection: Connection, uids: Iterable[str]) -> list[StoredAlert]:
+    """The alerts of ``uids``, in no order."""
+    return _with_notes(connection, [row for some in chunks(uids) for row in connection.execute(_joined().where(table.c.uid.in_(some)))])
+
+
+def _joined() -> Select[Any]:
     """Alerts with the human state beside them."""
     return select(table, *human_state.columns()).select_from(table.outerjoin(human, and_(human.c.kind == ALERT, human.c.uid == table.c.uid)))
 
 
-def find(connection: Connection, query: AlertQuery) -> list[StoredAlert]:
-    """The alerts of ``query``."""
-    ordered = joined().where(*query.conditions()).order_by(table.c.sequence.desc() if query.newest else table.c.sequence).limit(query.limit)
-    if query.uids is None:
-        return with_notes(connection, connection.execute(ordered))
-    rows = [row for uids in chunks(sorted(set(query.uids))) for row in connection.execute(ordered.where(table.c.uid.in_(uids)))]
-    rows.sort(key=lambda row: row.sequence, reverse=query.newest)
-    return with_notes(connection, rows[: query.limit])
-
-
-def with_notes(connection: Connection, rows: Iterable[Row[Any]]) -> list[StoredAlert]:
-    """``rows`` of `joined` as values, with the notes of people."""
+def _with_notes(connection: Connection, rows: Iterable[Row[Any]]) -> list[StoredAlert]:
     held = list(rows)
     notes = human_state.notes(connection, ALERT, [row.uid for row in held if row.human_status is not None])
     return [_stored(row, notes) for row in held]

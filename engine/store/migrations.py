@@ -18,6 +18,13 @@ MIGRATIONS: tuple[Migration, ...] = ()
 _LOCK = 0x63726F7373
 
 
+def current(connection: Connection) -> bool:
+    """Whether the database has the version this crosswind knows, and nothing need be written."""
+    if not inspect(connection).has_table(schema_version.name):
+        return False
+    return connection.execute(select(schema_version.c.version)).scalar() == len(MIGRATIONS) + 1
+
+
 def migrate(connection: Connection, steps: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring the database to the version this crosswind knows, inside the transaction of ``connection``. Raises StateError where it cannot be ours."""
     target = len(steps) + 1

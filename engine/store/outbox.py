@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, select, update
 
 from engine.model import Level, State
+from engine.store import alert_rows
 from engine.store.alert_changes import Change
-from engine.store.alert_rows import joined, with_notes
 from engine.store.database import chunks, insert
 from engine.store.records import ALERT, DeadLetter, Delivered, Depth, OutboxRow
-from engine.store.tables import alerts, deliveries, outbox
+from engine.store.tables import deliveries, outbox
 
 
 def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change], now: datetime) -> int:
@@ -39,37 +39,53 @@ def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change],
 
 
 def waiting(connection: Connection, sink: str, limit: int, after: int) -> list[OutboxRow]:
-    """The next rows for ``sink`` with an id above ``after``, in order of id: one an alert, the last, with the alert as it stands now."""
-    newer = outbox.alias()
-    overtaken = exists().where(newer.c.sink == outbox.c.sink, newer.c.kind == outbox.c.kind, newer.c.uid == outbox.c.uid, newer.c.id > outbox.c.id)
-    told = and_(deliveries.c.sink == outbox.c.sink, deliveries.c.kind == outbox.c.kind, deliveries.c.uid == outbox.c.uid)
-    mine = (outbox.c.sink == sink, ~outbox.c.dead, outbox.c.id > after, ~overtaken)
-    before = [deliveries.c[name].label(f"told_{name}") for name in ("revision", "level", "state")]
-    statement = select(outbox, *before).select_from(outbox.outerjoin(deliveries, told))
-    rows = list(connection.execute(statement.where(*mine).order_by(outbox.c.id).limit(limit)))
-    stored = {}
-    for uids in chunks(row.uid for row in rows):
-        held = with_notes(connection, connection.execute(joined().where(alerts.c.uid.in_(uids))))
-        stored.update({each.alert.uid: each for each in held})
-    return [
-        OutboxRow(
-            id=row.id,
-            sink=row.sink,
-            kind=row.kind,
-            uid=row.uid,
-            revision=row.revision,
-            attempts=row.attempts,
-            created=row.created,
-            alert=stored[row.uid],
-            before=_before(row),
-        )
-        for row in rows
-    ]
+    """The next rows for ``sink`` with an id above ``after``, in order of id: one an alert, the last, with the alert as it stands now.
+
+    Small questions by key, one after the other: a server that does not know yet how large its tables have become plans each of them well.
+    """
+    found: list[OutboxRow] = []
+    while len(found) < limit:
+        mine = select(outbox).where(outbox.c.sink == sink, ~outbox.c.dead, outbox.c.id > after).order_by(outbox.c.id).limit(limit)
+        rows = connection.execute(mine).all()
+        if not rows:
+            break
+        after = rows[-1].id
+        newest = _newest(connection, sink, {row.uid for row in rows})
+        last = [row for row in rows if row.id == newest[row.kind, row.uid]]
+        uids = [row.uid for row in last]
+        stored = {each.alert.uid: each for each in alert_rows.of_uids(connection, uids)}
+        before = _before(connection, sink, uids)
+        found += [
+            OutboxRow(
+                id=row.id,
+                sink=row.sink,
+                kind=row.kind,
+                uid=row.uid,
+                revision=row.revision,
+                attempts=row.attempts,
+                created=row.created,
+                alert=stored[row.uid],
+                before=before.get((row.kind, row.uid)),
+            )
+            for row in last
+        ]
+    return found[:limit]
 
 
-def _before(row: Row[Any]) -> Delivered | None:
-    revision, level, state = row.told_revision, row.told_level, row.told_state
-    return None if revision is None else Delivered(revision, Level(level), State(state))
+def _newest(connection: Connection, sink: str, uids: Iterable[str]) -> dict[tuple[str, str], int]:
+    """The greatest id of each thing in the outbox of ``sink``."""
+    asked = select(outbox.c.kind, outbox.c.uid, func.max(outbox.c.id).label("id")).where(outbox.c.sink == sink).group_by(outbox.c.kind, outbox.c.uid)
+    return {(row.kind, row.uid): row.id for some in chunks(uids) for row in connection.execute(asked.where(outbox.c.uid.in_(some)))}
+
+
+def _before(connection: Connection, sink: str, uids: Iterable[str]) -> dict[tuple[str, str], Delivered]:
+    """What ``sink`` was told last."""
+    asked = select(deliveries).where(deliveries.c.sink == sink)
+    return {
+        (row.kind, row.uid): Delivered(row.revision, Level(row.level), State(row.state))
+        for some in chunks(uids)
+        for row in connection.execute(asked.where(deliveries.c.uid.in_(some)))
+    }
 
 
 def delivered(connection: Connection, sink: str, ids: Collection[int], now: datetime) -> None:

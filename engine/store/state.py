@@ -16,7 +16,7 @@ from engine.store import alert_changes, alert_rows, collecting, human_state, lea
 from engine.store import backup as backups
 from engine.store.alert_rows import AlertQuery
 from engine.store.database import Database, connect, insert
-from engine.store.migrations import migrate
+from engine.store.migrations import current, migrate
 from engine.store.records import BatchResult, Committed, DeadLetter, Depth, HumanChange, OutboxRow, Plan, Run, StoredAlert
 from engine.store.tables import looks, meta
 
@@ -38,8 +38,11 @@ class State:
         """
         database = connect(place, create=create, timeout=timeout)
         try:
-            with database.write() as connection:
-                migrate(connection)
+            with database.read() as connection:
+                ready = current(connection)  # who only looks need not wait for who writes
+            if not ready:
+                with database.write() as connection:
+                    migrate(connection)
         except BaseException:
             database.close()
             raise

@@ -135,15 +135,15 @@ outbox = Table(
     sqlite_autoincrement=True,  # an id is never given twice, so that what was read under it cannot be mistaken for something newer
 )
 """What sinks still have to be told: a row for each change of an alert, of which the last one of a uid speaks for all before it."""
-Index("outbox_by_thing", outbox.c.sink, outbox.c.kind, outbox.c.uid, outbox.c.id)
+Index("outbox_by_thing", outbox.c.sink, outbox.c.uid, outbox.c.kind, outbox.c.id)
 Index("outbox_by_id", outbox.c.sink, outbox.c.dead, outbox.c.id)
 
 deliveries = Table(
     "deliveries",
     metadata,
     Column("sink", AnyText, primary_key=True),
-    Column("kind", Text, primary_key=True),
     Column("uid", AnyText, primary_key=True),
+    Column("kind", Text, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("level", Integer, nullable=False),
     Column("state", Text, nullable=False),
