@@ -18,7 +18,7 @@ from engine.schedule.clock import Clock
 from engine.schedule.logs import Log
 from engine.schedule.metrics import Metrics
 from engine.schedule.stopping import Stop
-from engine.store.jobs import claim, finish, lease_name, take_over
+from engine.store.jobs import claim, finish, job_records, lease_name, take_over
 from engine.store.leases import Lease, this_process
 from engine.store.state import State
 
@@ -78,12 +78,25 @@ class Runner:
             with self._state.lease(lease_name(job.name), this_process(), TTL, self._clock()) as lease:
                 begin = take_over if again else claim
                 return self._held(job, due, lease, log) if begin(self._state, job.name, due, self._clock()) else None
-        except LeaseError as error:
-            log.info("another scheduler has the job", due=due.isoformat(), reason=str(error))
         except StateError as error:
-            self._metrics.missed(job.name)
-            log.error("the job could not be begun", due=due.isoformat(), errors=[str(error)])
+            if isinstance(error, LeaseError) and self._begun(job, due):
+                log.info("another scheduler has the job", due=due.isoformat())
+            else:
+                self._metrics.missed(job.name)
+                log.error("the job could not be begun", due=due.isoformat(), errors=[str(error)])
         return None
+
+    def _begun(self, job: JobConfig, due: datetime) -> bool:
+        """Whether another scheduler began this run: one that has just got the lease says so a moment later."""
+        for pause in (0.0, 0.5, 2.0):
+            self._stop.wait(pause)
+            try:
+                record = job_records(self._state).get(job.name)
+            except StateError:
+                return False
+            if record is not None and record.due >= due:
+                return True
+        return False
 
     def _held(self, job: JobConfig, due: datetime, lease: Lease, log: Log) -> Ran:
         run = secrets.token_hex(6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
@@ -21,7 +22,7 @@ def logger(stream: TextIO | None = None) -> Log:
     shown: list[Any] = [structlog.dev.ConsoleRenderer(colors=False)] if chosen.isatty() else [structlog.processors.JSONRenderer(ensure_ascii=False)]
     _quiet()
     return structlog.wrap_logger(
-        structlog.WriteLogger(chosen),
+        structlog.WriteLogger(_Patient(chosen)),  # type: ignore[arg-type]  # it writes and flushes, no more
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -31,6 +32,21 @@ def logger(stream: TextIO | None = None) -> Log:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
+
+
+class _Patient:
+    """A stream whose reader may go away: that ends no job."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _quiet() -> None:

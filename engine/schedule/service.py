@@ -12,7 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from engine.config import JobConfig
-from engine.errors import ConfigError, StateError
+from engine.errors import ConfigError, EngineError, StateError
 from engine.schedule.attempts import FAILED
 from engine.schedule.clock import Clock, ClockWatch
 from engine.schedule.executor import Threads
@@ -63,7 +63,8 @@ def serve(service: Service, look: float = LOOK) -> None:
         while scheduler.alive():
             _look(service, jobs, triggers, scheduler, threads)
             if service.stop.wait(look):
-                break
+                return
+        raise EngineError("the thread that schedules jobs ended; start the scheduler again")
     finally:
         service.stop.wanted = True
         service.log.info("scheduler stops")
@@ -106,7 +107,11 @@ def _fire(service: Service, job: JobConfig, due: datetime, again: bool) -> None:
         service.metrics.missed(job.name)
         service.log.warning("job was missed", job=job.name, due=due.isoformat(), grace_seconds=job.misfire_grace.total_seconds())
         return
-    service.runner.fire(job, due.astimezone(UTC), again=again)
+    try:
+        service.runner.fire(job, due.astimezone(UTC), again=again)
+    except Exception as error:  # noqa: BLE001  in a thread of its own nobody else would hear of it
+        service.metrics.missed(job.name)
+        service.log.error("a defect", job=job.name, due=due.isoformat(), errors=[f"{type(error).__name__}: {error}"])
 
 
 def _still_running(service: Service, event: Any) -> None:

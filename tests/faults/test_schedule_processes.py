@@ -76,11 +76,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str,
 def test_two_schedulers_begin_no_run_twice(tmp_path: Path) -> None:
     path = configured(tmp_path / "x", '[job.detect]\ncommand = "sources"\nevery = "1s"\n')
     with scheduler(path) as one, scheduler(path) as other, State.open(path.parent / "state.db") as state:
-        until(lambda: len(state.runs()) >= 6 and one.said("job begins") and other.said("job is scheduled"))
+        until(lambda: len(state.runs()) >= 4 and one.said("job begins") and other.said("job is scheduled"))
         assert (one.stop(), other.stop()) == (0, 0)
         runs = [each for each in state.runs(1000) if each.outcome == "done"]
         dues = Counter(each.counts["due"] for each in runs)
-        assert len(runs) >= 5
+        assert len(runs) >= 3
         assert max(dues.values()) == 1
         ordered = sorted(runs, key=lambda each: each.started)
         assert all(before.finished <= after.started for before, after in pairwise(ordered))

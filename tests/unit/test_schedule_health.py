@@ -116,6 +116,15 @@ def test_a_state_that_cannot_be_read_is_a_metric(tmp_path: Path, monkeypatch: py
         assert "crosswind_state_up 0" in Metrics([]).text(state, NOON)
 
 
+class Gone(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_log_that_nobody_reads_any_more_ends_nothing() -> None:
+    logger(Gone()).info("job begins")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -114,11 +114,23 @@ def test_errors_of_work_are_outcomes(state: State, error: Exception, tries: int)
 
 def test_a_job_that_another_scheduler_has_is_left_alone(state: State) -> None:
     bench = Bench(state, Told())
+    claim(state, "detect", NOON, NOON)
     with state.lease(lease_name("detect"), this_process(), TTL, NOON):
         assert bench.runner.fire(job(), NOON) is None
+        assert bench.runner.fire(job(), NOON, again=True) is None
     assert bench.work.asked == 0
-    assert bench.log[0]["level"] == "info"
-    assert bench.runner.fire(job(), NOON) is not None
+    assert [each["level"] for each in bench.log] == ["info", "info"]
+    assert bench.runner.fire(job(), later(5)) is not None
+
+
+def test_a_job_that_is_due_while_another_scheduler_still_runs_it_is_missed(state: State) -> None:
+    bench = Bench(state, Told())
+    bench.stop.wait = lambda seconds: False  # type: ignore[method-assign,assignment,misc]
+    claim(state, "detect", NOON, NOON)
+    with state.lease(lease_name("detect"), this_process(), TTL, NOON):
+        assert bench.runner.fire(job(), later(5)) is None
+    assert [(each["level"], each["event"]) for each in bench.log] == [("error", "the job could not be begun")]
+    assert 'crosswind_job_missed_total{job="detect"} 1' in bench.metrics.text(state, NOON)
 
 
 def test_a_run_that_takes_too_long_has_failed(state: State) -> None:

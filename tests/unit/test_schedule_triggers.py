@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def dues(number: int, start: str, **settings: object) -> list[str]:
+def dues(number: int, start: str, **settings: Any) -> list[str]:
     found = trigger(job(**{"every": None, **settings}))
     times: list[datetime] = []
     at = moment(start)
@@ -59,6 +60,11 @@ def test_day_and_weekday_together_mean_either() -> None:
 
 def test_a_time_zone_is_followed_through_the_change_of_the_clocks() -> None:
     assert dues(3, "2026-03-28 00:00", cron="30 7 * * *", timezone="Europe/Berlin") == ["Sat 03-28 06:30", "Sun 03-29 05:30", "Mon 03-30 05:30"]
+
+
+def test_times_that_the_clock_skips_or_shows_twice() -> None:
+    assert dues(3, "2026-03-28 00:00", cron="30 2 * * *", timezone="Europe/Berlin") == ["Sat 03-28 01:30", "Sun 03-29 01:30", "Mon 03-30 00:30"]
+    assert dues(3, "2026-10-24 03:00", cron="30 2 * * *", timezone="Europe/Berlin") == ["Sun 10-25 00:30", "Sun 10-25 01:30", "Mon 10-26 01:30"]
 
 
 @pytest.mark.parametrize("cron", ["61 * * * *", "* * * * 8", "* * * * mo", "* * * * 5-2", "* * * * */0", "x * * * *"])
