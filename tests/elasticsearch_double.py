@@ -45,6 +45,7 @@ class Double:
     reject: Callable[[str, str, dict[str, Any]], Answer | None] = lambda kind, index, document: None
     most: int = 100 << 20
     authorization: str | None = None
+    product: str = "Elasticsearch"
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -179,7 +180,7 @@ class Handler(BaseHTTPRequestHandler):
     def _reply(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         data = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
-        for name, value in {"X-Elastic-Product": "Elasticsearch", "content-type": "application/json", **(headers or {})}.items():
+        for name, value in {"X-Elastic-Product": self.double.product, "content-type": "application/json", **(headers or {})}.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(data)))
         self.end_headers()

@@ -33,6 +33,9 @@ COMMANDS = {
     "alerts": "engine.cli.alerts:alerts",
     "hunt": "engine.cli.hunt:hunt",
     "lake": "engine.cli.lake:lake",
+    "sinks": "engine.cli.sinks:sinks",
+    "status": "engine.cli.status:status",
+    "state": "engine.cli.state:state",
     "schedule": "engine.cli.schedule:schedule",
 }
 """Every command and where it stands; only the one that is asked for is imported."""
@@ -43,7 +46,8 @@ class Commands(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands.update(dict.fromkeys(COMMANDS))  # their names, for suggestions
+        names: Any = dict.fromkeys(COMMANDS)
+        self.commands.update(names)  # for suggestions
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)

@@ -33,9 +33,7 @@ class PlainFormat(StrEnum):
     ndjson = "ndjson"
 
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Configuration; default crosswind.toml here, or $CROSSWIND_CONFIG.")
-]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Default: $CROSSWIND_CONFIG, or crosswind.toml here.")]
 LakeFolder = Annotated[Path | None, typer.Option("--lake", metavar="DIR", help="Ask this lake instead of the configured one; it has no alerts.")]
 Start = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Events at or after: `2026-03-01T08:00:00Z`, `-24h`, `30d`.")]
 End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Events before.")]
@@ -245,7 +243,7 @@ def _show(answer: Answer, chosen: Format | None, output: Path | None, show_conte
 
     check_outputs(output=output)
     layout = chosen.value if chosen else "table" if output is None and sys.stdout.isatty() else "ndjson"
-    content = may_hold_content(answer.sql)
+    content = may_hold_content(answer.sql, answer.reads)
     rows = answer.rows.to_dicts() if show_content else [redacted(row, content=content) for row in answer.rows.iter_rows(named=True)]
     with open_output(output) as stream:
         write_rows(answer.rows.columns, rows, layout, stream)

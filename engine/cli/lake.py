@@ -86,6 +86,7 @@ def retain(
 
     Days are UTC days of event time. Less than the revision horizon is refused: late events could then not revise alerts any more.
     """
+    from engine.config.kinds import duration_text
     from engine.errors import UsageError
     from engine.store.lake_care import retain as work
 
@@ -93,7 +94,8 @@ def retain(
     day = timedelta(days=1)
     hits = -(-settings.hit_retention // day) if hit_days is None else hit_days
     if min(days, hits) * day < settings.horizon:
-        raise UsageError(f"{min(days, hits)} days are less than `horizon` under [limits] ({settings.horizon}): late events could not revise alerts")
+        limit = duration_text(settings.horizon)
+        raise UsageError(f"{min(days, hits)} days are less than `horizon` under [limits] ({limit}): late events could not revise alerts")
     _show(work(opened, datetime.now(UTC), days=days, hit_days=hits), format)
     return 0
 

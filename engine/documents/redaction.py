@@ -286,7 +286,7 @@ def _column(name: str, value: Any, inference: bool) -> Any:
     if name == "raw_data":
         return redact_json(value, content=inference)
     if name in CONTENT_JSON_COLUMNS:
-        return _content_json(value)
+        return redact_content_json(value)
     return redact_text(value)
 
 
@@ -296,6 +296,7 @@ def _told(text: str) -> str:
     return redact_text(text) if said == text else f"{redact_text(said.rstrip())} {redact_content(text[len(said) :])}".strip()
 
 
-def _content_json(text: str) -> str:
+def redact_content_json(text: str) -> str:
+    """JSON ``text`` that is content as a whole, such as a list of messages: what names things in it stays."""
     embedded = _embedded(text, lambda value: _walk(value, True, inside=True, depth=0))
     return redact_content(text) if embedded is None else embedded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, TextIO
 
@@ -21,6 +21,7 @@ from engine.documents.redaction import (
     is_inference,
     names_content,
     redact_content,
+    redact_content_json,
     redact_evidence,
     redact_json,
     redact_text,
@@ -37,12 +38,13 @@ _READING = re.compile(r"""\bfield(?:_list)?\s*\(\s*(?:\w+\.)?"?raw_data"?\s*,\s*
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@+\-]{1,100}")
 
 
-def may_hold_content(sql: str) -> bool:
-    """Whether what a query computes may be a prompt, an answer or a whole record under another name."""
-    rest = _READING.sub(" ", sql)
-    if any(names_content(path) for path in _READING.findall(sql)):
+def may_hold_content(sql: str, reads: Collection[str]) -> bool:
+    """Whether what a query computes may be a prompt, an answer or a whole record under another name; ``reads`` are the stored columns it takes."""
+    if not (CONTENT_COLUMNS | CONTENT_JSON_COLUMNS).isdisjoint(reads):
         return True
-    return "raw_data" in rest.lower() or any(name in rest for name in CONTENT_COLUMNS | CONTENT_JSON_COLUMNS)
+    paths = _READING.findall(sql)
+    only_fields = bool(paths) and "raw_data" not in _READING.sub(" ", sql).lower()
+    return "raw_data" in reads and (not only_fields or any(names_content(path) for path in paths))
 
 
 def redacted(row: Mapping[str, Any], *, content: bool) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def redacted(row: Mapping[str, Any], *, content: bool) -> dict[str, Any]:
     shown = redact_evidence(known)
     if "raw_data" in known:
         shown["raw_data"] = redact_json(str(known["raw_data"]), content=inference)
-    return {name: shown[name] if name in known else _value(value, content) for name, value in row.items()}
+    return {name: shown[name] if name in known else _value(value, content or name == "x.fields") for name, value in row.items()}
 
 
 def _value(value: Any, content: bool) -> Any:
@@ -62,7 +64,10 @@ def _value(value: Any, content: bool) -> Any:
         return [_value(item, content) for item in value]
     if not isinstance(value, str):
         return value
-    if value.lstrip()[:1] in ("{", "["):
+    opening = value.lstrip()[:1]
+    if opening == "[" and content:
+        return redact_content_json(value)
+    if opening in ("{", "["):
         return redact_json(value, content=content)
     return redact_content(value) if content and value and not _PLAIN.fullmatch(value) else redact_text(value)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,13 +22,15 @@ from duckdb.sqltypes import VARCHAR
 from engine.errors import UsageError
 from engine.hunt.conditions import quote
 from engine.hunt.macros import prelude
-from engine.hunt.ranges import asked_range
+from engine.hunt.plan import asked_range, read_columns
 
 ROWS = 1_000
 """Most rows of an answer, unless asked for more."""
 
 _STEP = 2_048
 """Rows that are worked out at a time."""
+
+Moment = datetime | None
 
 LookUp = Callable[[pl.Series, str], pl.Series]
 """Gives the texts (``field``) or lists of texts (``field_list``) at a path of every record."""
@@ -45,24 +48,24 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The rows of a query. ``more``: there were more than its bounds allow. ``sql`` and ``asked`` are what was asked."""
+    """The rows of a query. ``more``: there were more than its bounds allow. ``sql`` is what was asked, ``reads`` which stored columns are in it."""
 
     rows: pl.DataFrame
     more: bool
     seconds: float
     sql: str
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    reads: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
     """What a session reads.
 
-    ``files`` gives the files of a table from a moment on up to before another. ``alerts`` are made when a query names them, ``columns`` are name →
-    type of the tables of the lake, ``sources`` get a view each, ``functions`` are look-ups in records, ``folders`` hold the files.
+    ``files`` gives the files of a table that may hold rows from one moment to another, both included; ``folders`` hold them. ``columns`` are name →
+    type of the tables of the lake, ``sources`` get a view each, ``alerts`` are made when a query names them, ``functions`` are look-ups in records.
     """
 
-    files: Callable[[str, Any, Any], Sequence[Path]]
+    files: Callable[[str, Moment, Moment], Sequence[Path]]
     columns: Mapping[str, Mapping[str, pl.DataType]]
     partition: Mapping[str, Sequence[str]]
     folders: Sequence[Path]
@@ -74,16 +77,24 @@ class Tables:
 class Session:
     """A connection for hunting. ``start`` and ``end`` narrow every view to events from one moment on up to before another."""
 
-    def __init__(self, tables: Tables, bounds: Bounds | None = None, *, start: Any = None, end: Any = None) -> None:
+    def __init__(self, tables: Tables, bounds: Bounds | None = None, *, start: Moment = None, end: Moment = None) -> None:
         self._tables = tables
         self._bounds = bounds or Bounds()
         self._range = (start, end)
+        self._reach = (start, end - timedelta(microseconds=1) if end is not None else None)
         self._prepared = False
+        self._union = False
+        self._views: dict[str, Sequence[Path]] = {}
         self._spill = tempfile.TemporaryDirectory(prefix="crosswind-hunt-")
         self._connection = duckdb.connect(
             config={"python_enable_replacements": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
         )
-        self._lock_down()
+        try:
+            with _one_line():
+                self._lock_down()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -130,12 +141,9 @@ class Session:
             statements = self._connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("a hunt asks one question: write a single SELECT (or FROM …, DESCRIBE …, SUMMARIZE …)")
-            self._prepare(sql)
             with _interrupted(self._connection, self._bounds.seconds):
-                self._narrow(sql, given)
-                with closing(self._connection.sql(sql, params=given or None).to_arrow_reader(_STEP)) as reader:
-                    frame, more = _first(reader, self._bounds.rows)
-        return Answer(frame, more, time.perf_counter() - began, sql, given)
+                frame, more, reads = self._answered(sql, given)
+        return Answer(frame, more, time.perf_counter() - began, sql, reads)
 
     def explain(self, sql: str, parameters: Mapping[str, Any] | None = None) -> str:
         """DuckDB's plan of a query, as JSON, after everything that narrows the files."""
@@ -144,13 +152,32 @@ class Session:
             self._narrow(sql, dict(parameters or {}))
             return self._plan(sql, dict(parameters or {}))
 
+    def _answered(self, sql: str, given: dict[str, Any]) -> tuple[pl.DataFrame, bool, frozenset[str]]:
+        try:
+            self._prepare(sql)
+            plan = self._narrow(sql, given)
+            with closing(self._connection.sql(sql, params=given or None).to_arrow_reader(_STEP)) as reader:
+                return *_first(reader, self._bounds.rows), read_columns(plan)
+        except duckdb.Error as error:
+            if self._union or "union_by_name" not in str(error):
+                raise
+            self._union = True
+            self._views.clear()
+            return self._answered(sql, given)
+
     # --- what happens inside ----------------------------------------------------------------------------------------------------------------
 
     def _prepare(self, sql: str) -> None:
-        """The views, and what only some queries need: the macros of converted rules, the alerts."""
+        """The views, and what only some queries need: files, the macros of converted rules, the alerts."""
         if not self._prepared:
             self._prepared = True
-            self._make_views(*self._range)
+            for table in self._tables.columns:
+                self._make_view(table, ())  # DuckDB looks at all files of a view for every view upon it
+            for source in self._tables.sources:
+                for name in (source, source.replace(".", "_")):
+                    self._connection.execute(f'create view "{name}" as from events where "x.source" = {quote(source)}')
+        for table in self._tables.columns:
+            self._make_view(table, self._tables.files(table, *self._reach))
         if "cw_" in sql:
             self._connection.execute(prelude())
         if "alerts" in sql.lower():
@@ -160,45 +187,50 @@ class Session:
         found = self._connection.execute(f"explain (format json) {sql}", given or None).fetchall()
         return str(found[0][1])
 
-    def _narrow(self, sql: str, given: Mapping[str, Any]) -> None:
-        """Leave out files that a condition on ``time`` rules out: DuckDB would open each of them to see."""
-        start, end = asked_range(self._plan(sql, given))
-        bounds = (
-            [moment for moment in (self._range[0], start) if moment is not None],
-            [moment for moment in (self._range[1], end) if moment is not None],
-        )
-        self._make_views(max(bounds[0], default=None), min(bounds[1], default=None))
+    def _narrow(self, sql: str, given: Mapping[str, Any]) -> str:
+        """Leave out files that a condition on ``time`` rules out, as DuckDB would open each of them to see. Gives the plan from before."""
+        plan = self._plan(sql, given)
+        start, end = asked_range(plan)
+        if start is not None or end is not None:
+            first, last = self._reach
+            for table in self._tables.columns:
+                self._make_view(table, self._tables.files(table, _latest(first, start), _earliest(last, end)))
+        return plan
 
-    def _make_views(self, start: Any, end: Any) -> None:
-        for table in self._tables.columns:
-            self._connection.execute(f"create or replace view {table} as {self._reading(table, start, end)}")
-        for source in self._tables.sources:
-            for name in (source, source.replace(".", "_")):
-                self._connection.execute(f'create or replace view "{name}" as from events where "x.source" = {quote(source)}')
+    def _make_view(self, table: str, files: Sequence[Path]) -> None:
+        """A view of a table that reads ``files``."""
+        if self._views.get(table) == files:
+            return
+        self._views[table] = files
+        try:
+            self._connection.execute(f"create or replace view {table} as {self._reading(table, files)}")
+        except duckdb.Error:
+            if self._union or not files:
+                raise
+            self._union = True  # files of an older version lack columns; to find all of them costs a look into every file
+            self._connection.execute(f"create or replace view {table} as {self._reading(table, files)}")
 
-    def _reading(self, table: str, start: Any, end: Any) -> str:
-        """The SELECT of a table: its live files, or its columns without a row."""
+    def _reading(self, table: str, files: Sequence[Path]) -> str:
+        """The SELECT of a table: the rows of ``files``, or its columns without a row."""
         columns = self._tables.columns[table]
-        files = self._tables.files(table, start, end)
         if not files:
             empty = ", ".join(f'null::{_SQL_TYPES[dtype]} as "{name}"' for name, dtype in columns.items())
             return f"select {empty} where false"
-        named = ", ".join(quote(_literal(path)) for path in files)
+        named = ", ".join(quote(str(path)) for path in files)
         types = ", ".join(f"'{name}': {_SQL_TYPES[columns[name]]}" for name in self._tables.partition[table])
         chosen = ", ".join(f'"{name}"' for name in columns)
-        sql = (
-            f"select {chosen} from read_parquet([{named}], hive_partitioning = true, hive_types = {{{types}}}, union_by_name = {self._differ(table)})"
-        )
+        sql = f"select {chosen} from read_parquet([{named}], hive_partitioning = true, hive_types = {{{types}}}, union_by_name = {self._union})"
         first, last = self._range
         wanted = [f"time {sign} {quote(moment.isoformat())}::timestamptz" for sign, moment in ((">=", first), ("<", last)) if moment is not None]
         return f"{sql} where {' and '.join(wanted)}" if wanted else sql
 
-    def _differ(self, table: str) -> str:
-        """Whether files of a table have different columns: those of an older version lack some. Asked of the oldest and the newest file alone."""
-        files = self._tables.files(table, None, None)
-        ends = {str(path): path for path in (min(files, key=lambda path: path.name), max(files, key=lambda path: path.name))}
-        held = [frozenset(pl.read_parquet_schema(path)) for path in ends.values()]
-        return "true" if len(set(held)) > 1 else "false"
+
+def _latest(one: Moment, other: Moment) -> Moment:
+    return max((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _earliest(one: Moment, other: Moment) -> Moment:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
 _SQL_TYPES: dict[pl.DataType, str] = {
@@ -210,11 +242,6 @@ _SQL_TYPES: dict[pl.DataType, str] = {
     pl.Datetime("us", "UTC"): "timestamptz",
     pl.List(pl.String()): "varchar[]",
 }
-
-
-def _literal(path: Path) -> str:
-    """A path DuckDB takes for nothing but this file."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(path))
 
 
 def _looked_up(look_up: LookUp, dtype: pl.DataType, records: pl.Series, paths: pl.Series) -> pa.Array:
@@ -279,10 +306,14 @@ def _one_line() -> Iterator[None]:
 
 
 _SHOWN = 400
+_OURS = "UsageError: "
+"""Before the message of a look-up of ours that DuckDB passes on."""
 
 
 def _said(text: str) -> str:
     """What DuckDB says without the drawing of where it stopped reading."""
+    if _OURS in text:
+        return text.rpartition(_OURS)[2].strip()
     kept = [line.strip() for line in text.split("\n\nLINE ")[0].splitlines() if line.strip()]
     said = " ".join(kept)
     if "out of memory" in said.lower():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,7 +91,11 @@ def _short(value: Any) -> str:
 
 def _paths(raw: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for path, value in _walk(jsontext.parse(raw), "", 0):
+    try:
+        record = jsontext.parse(raw)
+    except (ValueError, RecursionError):
+        return found
+    for path, value in _walk(record, "", 0):
         found.setdefault(path, []).append(value)
     return found
 
@@ -130,7 +135,7 @@ def stored_event(lake: Lake, uid: str, start: datetime | None, end: datetime | N
     shown = redact_evidence(row, show_content=show_content)
     raw = str(shown.pop("raw_data"))
     try:
-        record: Any = jsontext.parse(raw)
-    except ValueError:
+        record: Any = json.loads(raw, parse_constant=str)
+    except (ValueError, RecursionError):
         record = raw if show_content else redact_json(raw, content=True)
     return StoredEvent(shown, record)

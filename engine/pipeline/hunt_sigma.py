@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +94,7 @@ def hunt_sigma(
     program = compile_program(portable(ruleset), mappings)
     settings = Settings(now=now, start=start, end=end, jobs=jobs)
     sources = [name for name, plan in program.plans.items() if plan.rules]
-    objects: dict[str, int] = {}
+    objects = Objects()
     seen, store = _Seen(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     step = partial(_work, program=program, mappings=mappings, settings=settings)
     streams = (_chunks(lake, source, settings, objects) for source in sources)
@@ -102,7 +103,7 @@ def hunt_sigma(
         for hits in found.hits:
             store.add(hits)
     matched = store.collect()
-    again = partial(_read_again, lake, sources, settings, {number: uri for uri, number in objects.items()})
+    again = partial(_read_again, lake, sources, settings, objects)
     raised = raise_alerts(matched, program, mappings, seen.latest, now, again) if matched is not None else Raised()
     alerts = [alert for alert in raised.alerts if alert.rule.uid in own]
     shown = [alert for alert in alerts if alert.level >= min_level]
@@ -162,28 +163,47 @@ class _Chunk:
     events: pl.DataFrame
 
 
-def _chunks(lake: Lake, source: str, settings: Settings, objects: dict[str, int]) -> Iterator[_Chunk]:
+class Objects:
+    """Numbers for the objects events were read from; threads may ask for them."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._uris: list[str] = []
+        self._lock = threading.Lock()
+
+    def numbers(self, uris: pl.Series) -> pl.Series:
+        """The number of each."""
+        with self._lock:
+            for uri in uris.unique().to_list():
+                if uri not in self._numbers:
+                    self._numbers[uri] = len(self._uris)
+                    self._uris.append(uri)
+            return uris.replace_strict(self._numbers, return_dtype=pl.UInt32)
+
+    def uri(self, number: int) -> str:
+        """The object with a number."""
+        return self._uris[number]
+
+
+def _chunks(lake: Lake, source: str, settings: Settings, objects: Objects) -> Iterator[_Chunk]:
     found = lake.events_between([source], settings.start, settings.end, _COLUMNS)
     for events in found.collect_batches(chunk_size=_ROWS, maintain_order=False, engine="streaming"):
         if not events.height:
             continue
-        for uri in events["x.object"].unique().to_list():
-            objects.setdefault(uri, len(objects))
-        numbers = events["x.object"].replace_strict(objects, return_dtype=pl.UInt32)
-        yield _Chunk(source, events.with_columns(numbers.alias("object_index")))
+        yield _Chunk(source, events.with_columns(objects.numbers(events["x.object"]).alias("object_index")))
 
 
 def _isolated(chunk: _Chunk, step: partial[Found]) -> Found:
     """`isolated` for stored events: one that cannot be worked on takes no other with it."""
-    records = chunk.events.select("raw_data", pl.col("x.object").alias("object"), pl.col("x.position").alias("position"))
-    records = records.with_columns(chunk.events["object_index"], pl.int_range(pl.len()).alias("row"))
+    records = chunk.events.select(pl.col("x.object").alias("object"), pl.col("x.position").alias("position"))
+    records = records.with_columns(pl.int_range(pl.len()).alias("row"))
     return isolated(Batch(records), lambda batch: step(_Chunk(chunk.source, chunk.events[batch.records["row"]])))
 
 
 def _work(chunk: _Chunk, *, program: Program, mappings: Mapping[str, SourceMapping], settings: Settings) -> Found:
     stored, mapping, plan = chunk.events, mappings[chunk.source], program.plans[chunk.source]
     found = Found(Batch(pl.DataFrame()), stored.height)
-    events = _shredded(stored, mapping, Want(plan.columns, plan.paths), settings.now)
+    events, found.rejects = _shredded(stored, mapping, Want(plan.columns, plan.paths), settings.now)
     found.events[chunk.source] += events.height
     seen = found.seen_paths.setdefault(chunk.source, set())
     seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
@@ -196,19 +216,21 @@ def _work(chunk: _Chunk, *, program: Program, mappings: Mapping[str, SourceMappi
     return found
 
 
-def _shredded(stored: pl.DataFrame, mapping: SourceMapping, want: Want, now: datetime) -> pl.DataFrame:
-    """The events a scan would make of stored records, with the identity, place and flags they were stored with."""
+def _shredded(stored: pl.DataFrame, mapping: SourceMapping, want: Want, now: datetime) -> tuple[pl.DataFrame, list[Reject]]:
+    """The events a scan would make of stored records, with the identity, place and flags they were stored with, and those it would reject."""
     records = stored.select("raw_data", pl.lit("").alias("object"), pl.int_range(pl.len()).alias("position"), pl.lit(False).alias("repaired"))
-    events = normalize(records, mapping, want, now=now).events
-    kept = stored[events["x.position"]]
-    return events.with_columns(kept["x.uid"], kept["x.object"], kept["x.position"], kept["x.flags"], kept["object_index"])
+    made = normalize(records, mapping, want, now=now)
+    kept = stored[made.events["x.position"]]
+    places = stored.select("x.object", "x.position").rows()
+    rejects = [replace(reject, object=places[at][0], position=places[at][1]) for reject in made.rejects if (at := reject.position) is not None]
+    return made.events.with_columns(kept["x.uid"], kept["x.object"], kept["x.position"], kept["x.flags"], kept["object_index"]), rejects
 
 
-def _read_again(lake: Lake, sources: Sequence[str], settings: Settings, uris: Mapping[int, str], places: Sequence[Place]) -> dict[Place, str]:
+def _read_again(lake: Lake, sources: Sequence[str], settings: Settings, objects: Objects, places: Sequence[Place]) -> dict[Place, str]:
     """The records at some places, from the lake."""
     wanted = pl.DataFrame(
         {
-            "x.object": [uris[index] for index, _ in places],
+            "x.object": [objects.uri(index) for index, _ in places],
             "x.position": [position for _, position in places],
             "index": [index for index, _ in places],
         },

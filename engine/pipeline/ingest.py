@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -23,16 +23,16 @@ from connectors.transports.files import FilesTransport
 from engine.config import Config
 from engine.correlate.alerts import Raised
 from engine.detect.program import Program
-from engine.errors import StateError
 from engine.model import Alert, RunReport, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import watermarks
-from engine.pipeline.lake_batch import Writers, Written, write_batch
+from engine.pipeline.lake_batch import Writers, Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
-from engine.pipeline.redetect import redetect
-from engine.pipeline.revising import Revision, Span, revision
+from engine.pipeline.redetect import redetect, take_over
+from engine.pipeline.revising import FIRST, LAST, Revision, Span, revision
 from engine.report.account import build_report
 from engine.report.summary import as_json
+from engine.sigma.correlation import silenced
 from engine.store import state as states
 from engine.store.alert_rows import AlertQuery
 from engine.store.lake import Lake
@@ -40,6 +40,8 @@ from engine.store.records import BatchResult, Committed, Plan
 
 TABLES = ("rejects", "hits", "events")
 """The order of commits: who sees events sees their hits."""
+RULES_CHANGED, BACKFILL, REPAIR = "rules changed", "backfill", "repair"
+"""Why stored events are looked at again."""
 _STANDING = (State.LIVE, State.OPEN)
 
 
@@ -92,22 +94,21 @@ def rules_digest(program: Program) -> str:
 
 
 def all_hashes(program: Program) -> dict[str, str]:
-    """Uid of every rule and running correlation → hash of what its results depend on beside the events."""
-    return rule_hashes(program) | {each.uid: each.content_hash for each in program.correlations}
+    """Uid of every rule and running correlation → hash of what its alerts depend on beside the events; whether others silence it is part of that."""
+    found = rule_hashes(program) | {each.uid: each.content_hash for each in program.correlations}
+    quiet = silenced(program.correlations)
+    return {uid: f"{content}:quiet" if uid in quiet else content for uid, content in found.items()}
 
 
 def carry_out(plan: Plan, bench: Bench) -> Done | None:
     """Do what ``plan`` says; None where it was stopped on the way, which leaves the plan open for the next run.
 
-    Raises StateError where the plan was made with other rules and has begun to be committed, or where lake and state do not fit.
+    A table that has the batch already takes it as done. Where that happened with other rules, the state keeps the rules it knew, so that the next
+    batch runs the changed ones over what is stored. Raises StateError where lake and state do not fit.
     """
     bench = replace(bench, now=plan.created)
     told = json.loads(plan.objects)
-    if plan.rules_digest != rules_digest(bench.program) and any(bench.lake.batch_of(table)[0] >= plan.batch for table in TABLES):
-        raise StateError(
-            f"batch {plan.batch} was begun with other rules and is half committed: run once more with the rules it was begun with, "
-            "or `crosswind state repair`"
-        )
+    begun = any(bench.lake.batch_of(table)[0] >= plan.batch for table in TABLES)
     with _writers(bench.lake, plan.batch) as writers:
         if "planned" in told:
             planned = planned_from_json(told["planned"])
@@ -115,11 +116,16 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
             skips, rejects = (*planned.skips, *planned.waiting), planned.rejects
         else:
             planned, skips, rejects = Planned(), (), ()
-            written = redetect(told["rules"], _moment(told["start"]), _moment(told["end"]), bench.lake, writers.hits, bench.program, bench.settings)
+            span = (_moment(told["start"]) or FIRST, _moment(told["end"]) or LAST)
+            written = redetect(told["rules"], span, bench.lake, plan.batch, writers.hits, bench.program, bench.settings)
+            if told["reason"] == REPAIR:
+                take_over(bench.lake, writers.hits, written, bench.now)
         if written is None or bench.stopped():
             return None
         for table in TABLES:
             getattr(writers, table).commit(plan.digest)
+    if begun:
+        _touch_all(written, bench)
     latest = dict(bench.state.latest())
     for source, moment in written.totals.latest.items():
         latest[source] = max(latest.get(source, moment), moment)
@@ -136,10 +142,32 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         {told["source"]: planned.settled(written.ends)} if "source" in told else {},
         written.totals.latest,
         as_json(report),
-        all_hashes(bench.program),
+        _hashes_after(plan, told, begun, bench),
         [sink.name for sink in bench.config.sinks],
     )
     return Done(told.get("source"), plan.batch, report, bench.state.commit(result, bench.now), tuple(fresh))
+
+
+def _touch_all(written: Written, bench: Bench) -> None:
+    """Let every rule be touched on the days of the events of this batch. Of a batch that was committed before, nobody knows what it withdrew."""
+    if not written.totals.spans:
+        return
+    low, high = min(low for low, _ in written.totals.spans.values()), max(high for _, high in written.totals.spans.values())
+    if since := [moment for source, moment in bench.state.latest().items() if source in written.totals.spans]:
+        low = max(low, min(since) - bench.config.horizon)
+    for rule in bench.program.ruleset.rules:
+        widen(written.touched, rule.uid, low - timedelta(days=1), high + timedelta(days=1))
+
+
+def _hashes_after(plan: Plan, told: Mapping[str, Any], begun: bool, bench: Bench) -> Mapping[str, str]:
+    """The rules whose hits on what is stored are there when this batch is done."""
+    before, current = bench.state.rule_hashes(), all_hashes(bench.program)
+    if begun and plan.rules_digest != rules_digest(bench.program):
+        return before
+    if told.get("reason") == RULES_CHANGED:
+        done = {uid: current[uid] for uid in told["rules"] if uid in current}
+        return {uid: content for uid, content in before.items() if uid not in told["rules"]} | done
+    return before if bench.state.latest() else current
 
 
 class _writers:  # noqa: N801  a context manager, used like a function
@@ -185,9 +213,10 @@ def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime]) -> 
         found = bench.lake.hits_between(rules, low, None).filter(pl.col("time") <= high)
         return from_lake(found.collect(), bench.program)
 
-    def stored_alerts(uids: Sequence[str]) -> list[Alert]:
+    def stored_alerts(uids: Sequence[str], low: datetime, high: datetime) -> list[Alert]:
         wanted = set(uids)
-        return [stored.alert for stored in bench.state.alerts(AlertQuery(states=_STANDING)) if stored.alert.rule.uid in wanted]
+        found = bench.state.alerts(AlertQuery(states=_STANDING, start=low, end=high))
+        return [stored.alert for stored in found if stored.alert.rule.uid in wanted]
 
     return revision(bench.program, touched, marks, hits, stored_alerts)
 

@@ -79,12 +79,17 @@ class Keeper:
             with self.lock:
                 self.pending.append(own)
         for hits in found.hits:
-            rows = to_lake(hits, self.program)
+            rows = _detached(to_lake(hits, self.program))
             self.writers.hits.write(rows)
             with self.lock:
                 self.spans.append(rows.select("rule", "time", "x.source", "x.object", "x.position"))
         found.frames, found.hits = [], []
         return found
+
+
+def _detached(frame: pl.DataFrame) -> pl.DataFrame:
+    """A copy with texts of its own: the texts of a few rows taken from many would keep all of these in memory."""
+    return pl.read_ipc(frame.write_ipc(None, compat_level=pl.CompatLevel.oldest()).getvalue())
 
 
 def full_work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings) -> Found:
@@ -197,7 +202,7 @@ def _withdraw(better: pl.DataFrame, lake: Lake, writers: Writers, written: Writt
     uids = lost["x.uid"].implode()
     hits = lake.scan("hits").filter(pl.col("x.uid").is_in(uids)).select("rule", "time", "x.day", "x.uid", "x.source").collect()
     hits = hits.join(lost.select("x.source", "x.uid"), on=["x.source", "x.uid"], how="semi")
-    writers.hits.withdraw(hits.select("x.day", "x.uid"))
+    writers.hits.withdraw(hits.select("x.source", "x.day", "x.uid"))
     for rule, moment in hits.select("rule", "time").iter_rows():
         widen(written.touched, rule, moment, moment)
 

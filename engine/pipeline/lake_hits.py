@@ -32,13 +32,9 @@ def to_lake(hits: pl.DataFrame, program: Program) -> pl.DataFrame:
     stamps = pl.Series([hashes[rule.uid] for rule in rules], dtype=pl.String)
     names = [name for name in hits.columns if name.startswith(NATIVE) or (name in program.columns and name not in _OWN)]
     fields = [pl.col(name) if hits.schema[name] == _TEXTS else pl.col(name).cast(pl.String()) for name in names]
-    told = pl.struct(fields).struct.json_encode() if names else pl.lit(None, pl.String())
+    told = hits.select(pl.struct(fields).struct.json_encode()).to_series() if names else pl.repeat(None, hits.height, dtype=pl.String(), eager=True)
     frame = evidence.complete(hits).select(*evidence.COLUMNS, *evidence.OPTIONAL)
-    return frame.with_columns(
-        uids.gather(hits["rule"]).alias("rule"),
-        stamps.gather(hits["rule"]).alias("x.rule_hash"),
-        hits.with_columns(told.alias("x.fields"))["x.fields"],
-    )
+    return frame.with_columns(uids.gather(hits["rule"]).alias("rule"), stamps.gather(hits["rule"]).alias("x.rule_hash"), told.alias("x.fields"))
 
 
 def from_lake(rows: pl.DataFrame, program: Program) -> pl.DataFrame:

@@ -9,14 +9,15 @@ from functools import partial
 
 import polars as pl
 
-from connectors.normalize import Want, normalize
+from connectors.normalize import FUTURE, Want, normalize
 from connectors.sources import load_mappings
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import EngineError
 from engine.pipeline.batch import Settings, with_evidence
-from engine.pipeline.lake_batch import Written, widen
-from engine.pipeline.lake_hits import to_lake
+from engine.pipeline.lake_batch import Written
+from engine.pipeline.lake_hits import rule_hashes, to_lake
+from engine.pipeline.revising import Span, reach
 from engine.report.account import Totals
 from engine.runners import local
 from engine.schema import Mapping
@@ -27,33 +28,49 @@ _ROWS = 20_000
 _COLUMNS = ("x.uid", "x.source", "x.object", "x.position", "raw_data")
 
 
-def redetect(
-    rules: Collection[str], start: datetime | None, end: datetime | None, lake: Lake, writer: LakeWriter, program: Program, settings: Settings
-) -> Written:
-    """Write the hits of ``rules`` (by uid) on stored events from ``start`` up to before ``end``. Where rules have hits, and where they had some,
-    is touched: hits of an earlier version of a rule count no more.
+def redetect(rules: Collection[str], span: Span, lake: Lake, batch: int, writer: LakeWriter, program: Program, settings: Settings) -> Written:
+    """Write the hits of ``rules`` (by uid) on stored events of ``span``, and of as much time around as alerts there are decided by.
+
+    All of ``rules`` are touched in the whole span, correlations and rules that are gone among them: hits of an earlier version of a rule count no
+    more. Hits that earlier batches brought are not written again.
     """
     mappings = load_mappings()
-    wanted = set(rules)
-    written = Written(Totals(objects=0))
-    plans = {rule.uid for plan in program.plans.values() for rule in plan.rules} & wanted
-    sources = [source for source, plan in program.plans.items() if any(rule.uid in plans for rule in plan.rules)]
+    written = Written(Totals(objects=0), touched=dict.fromkeys(rules, span))
+    wanted = {rule.uid for plan in program.plans.values() for rule in plan.rules} & set(rules)
+    if not wanted:
+        return written
+    reads = [needed for uid, needed in reach(program, written.touched).reads.items() if uid in wanted]
+    start, end = min(low for low, _ in (*reads, span)), max(high for _, high in (*reads, span))
+    sources = [source for source, plan in program.plans.items() if any(rule.uid in wanted for rule in plan.rules)]
+    there = _there(lake, wanted, start, end, batch, program)
     work = partial(_hits, program=program, mappings=mappings, settings=settings, wanted=wanted)
     for hits in local.run(iter([_slices(lake, sources, start, end)]), work, settings.jobs or local.default_jobs()):
         if not hits.height:
             continue
-        rows = to_lake(hits, program)
+        rows = to_lake(hits, program).join(there, on=["rule", "x.uid"], how="anti", maintain_order="left")
         writer.write(rows)
         written.hits.update(dict(rows["rule"].value_counts().iter_rows()))
-        for rule, low, high in rows.group_by("rule").agg(low=pl.col("time").min(), high=pl.col("time").max()).iter_rows():
-            widen(written.touched, rule, low, high)
-    before = lake.hits_between(wanted, start, end).group_by("rule").agg(low=pl.col("time").min(), high=pl.col("time").max()).collect()
-    for rule, low, high in before.iter_rows():
-        widen(written.touched, rule, low, high)
     return written
 
 
-def _slices(lake: Lake, sources: Collection[str], start: datetime | None, end: datetime | None) -> Iterator[pl.DataFrame]:
+def take_over(lake: Lake, writer: LakeWriter, written: Written, now: datetime) -> None:
+    """Let a state that lost batches know how far events reach, and take out hits whose events were never committed: these come again."""
+    events = lake.scan("events")
+    reached = events.filter(pl.col("time") <= now + FUTURE).group_by("x.source").agg(pl.col("time").max()).collect(engine="streaming")
+    written.totals.latest.update(dict(reached.iter_rows()))
+    last, _ = lake.batch_of("events")
+    writer.withdraw(lake.scan("hits").filter(pl.col("x.batch") > last).select("x.source", "x.day", "x.uid").collect())
+
+
+def _there(lake: Lake, rules: Collection[str], start: datetime, end: datetime, batch: int, program: Program) -> pl.DataFrame:
+    """(rule, x.uid) of the hits of rules as they are now that earlier batches brought."""
+    hashes = rule_hashes(program)
+    now = pl.LazyFrame({"rule": sorted(rules), "x.rule_hash": [hashes[uid] for uid in sorted(rules)]})
+    before = lake.hits_between(rules, start, end).filter(pl.col("x.batch") < batch)
+    return before.join(now, on=["rule", "x.rule_hash"], how="semi").select("rule", "x.uid").collect()
+
+
+def _slices(lake: Lake, sources: Collection[str], start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
     """Stored events in pieces of one source each."""
     for source in sorted(sources):
         asked = lake.events_between([source], start, end, _COLUMNS)

@@ -28,10 +28,10 @@ Span = tuple[datetime, datetime]
 ReadHits = Callable[[Sequence[str], datetime, datetime], pl.DataFrame]
 """The stored hits of some rules (by uid) between two moments, as `lake_hits.from_lake` gives them."""
 
-StoredAlerts = Callable[[Sequence[str]], Iterable[Alert]]
-"""The standing alerts (live or open) of some rules and correlations, by uid."""
+StoredAlerts = Callable[[Sequence[str], datetime, datetime], Iterable[Alert]]
+"""The standing alerts (live or open) of some rules and correlations, by uid, that touch the time between two moments."""
 
-_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,13 @@ class Revision:
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How far touched hits are felt: ``affected`` by rule or correlation uid, where alerts may differ; ``reads`` by rule uid, which hits decide
-    these; ``correlations``, to be evaluated for it, referenced ones first.
+    these; ``correlations``, to be evaluated for it, referenced ones first. ``silent``: what raises no alerts (any more), or is gone.
     """
 
     affected: dict[str, Span]
     reads: dict[str, Span]
     correlations: list[Correlation]
+    silent: dict[str, Span]
 
 
 def reach(program: Program, touched: AnyMapping[str, Span]) -> Reach:
@@ -88,7 +89,8 @@ def reach(program: Program, touched: AnyMapping[str, Span]) -> Reach:
         length = _length(correlation)
         felt[correlation.uid] = affected[correlation.uid] = _widened((min(low for low, _ in spans), max(high for _, high in spans)), length)
         require(correlation.uid, _widened(affected[correlation.uid], 2 * length))
-    return Reach(affected, reads, [each for each in program.correlations if each.uid in needed])
+    silent = {uid: span for uid, span in {**touched, **affected}.items() if uid in quiet or uid not in affected}
+    return Reach(affected, reads, [each for each in program.correlations if each.uid in needed], silent)
 
 
 def revision(
@@ -99,14 +101,16 @@ def revision(
     ``watermarks``: source → the time before which nothing more is expected. The result depends on the hits in the store alone, not on how they came.
     """
     found = reach(program, touched)
-    if not found.affected:
-        return Revision()
     quiet = silenced(program.correlations)
-    raised = _raised(program, found, watermarks, read_hits)
+    raised = _raised(program, found, watermarks, read_hits) if found.reads else Raised([])
     now = [alert for alert in raised.alerts if alert.rule.uid in found.affected and _inside(alert, found.affected[alert.rule.uid])]
-    shown = [uid for uid in found.affected if uid not in quiet]
-    before = [alert for alert in stored(shown) if _inside(alert, found.affected[alert.rule.uid])]
+    spans = found.affected | found.silent
+    if not spans:
+        return Revision()
+    low, high = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
+    before = [alert for alert in stored(list(spans), low, high) if _inside(alert, spans[alert.rule.uid])]
     hashes = {rule.uid: rule.content_hash for rule in program.ruleset.rules} | {each.uid: each.content_hash for each in program.correlations}
+    hashes = {uid: content for uid, content in hashes.items() if uid not in quiet}
     ended = revise(_compared(before), _compared(now), hashes).filter(pl.col("status") != "revised")
     gone = [Ended(uid, State(word), why, tuple(by)) for uid, word, why, by in ended.select("alert", "status", "reason", "by").iter_rows()]
     return Revision(now, gone, raised.notes)
@@ -139,7 +143,7 @@ def _length(correlation: Correlation) -> timedelta:
 
 def _widened(span: Span, by: timedelta) -> Span:
     low, high = span
-    return (low - by if low - _FIRST > by else _FIRST), (high + by if _LAST - high > by else _LAST)
+    return (low - by if low - FIRST > by else FIRST), (high + by if LAST - high > by else LAST)
 
 
 def _union(one: Span | None, other: Span) -> Span:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,10 +14,12 @@ from connectors.transports.files import FilesTransport
 from engine import bundled
 from engine.config import Config, SourceConfig
 from engine.detect.program import Program, compile_program
-from engine.errors import StateError
+from engine.errors import ConfigError, StateError, UsageError
 from engine.model import Reject
-from engine.pipeline.ingest import Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
+from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
 from engine.pipeline.run import portable
+from engine.pipeline.state_care import check_age, misfit, repair
+from engine.report.batches import failures
 from engine.runners.interrupts import heeded
 from engine.sigma.cache import load_cached
 from engine.sinks import make_sink
@@ -26,6 +28,7 @@ from engine.sinks.drain import Drained, drain
 from engine.store.lake import Lake
 from engine.store.leases import this_process
 from engine.store.records import Plan
+from engine.store.runs import DONE, FAILED
 from engine.store.state import State
 
 WRITER = "writer"
@@ -44,7 +47,6 @@ class RunSummary:
     waiting: int = 0
     rejects: list[Reject] = field(default_factory=list)
     delivered: tuple[Drained, ...] = ()
-    failures: list[str] = field(default_factory=list)
     interrupted: bool = False
 
 
@@ -70,16 +72,9 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
     the revision horizon; ``backfill`` runs all of them over a time of your choice. ``clock`` tells the time. Raises LeaseError where another process
     is at it, and StateError.
     """
-    now = clock()
-    program = program_of(config, now)
+    _check_sources(config, only)
     summary = RunSummary()
-    with ExitStack() as stack:
-        state = stack.enter_context(State.open(config.state))
-        lease = stack.enter_context(state.lease(WRITER, this_process(), _TTL, now))
-        lake = Lake.open(config.lake, create=True)
-        stopped = stack.enter_context(heeded())
-        beat = _Heartbeat(lambda moment: lease.renew(moment), clock, stopped)
-        bench = Bench(config, lake, state, program, now, beat.stopped)
+    with opened(config, clock, summary) as bench:
         for plan in _plans(bench, only, backfill, summary):
             done = carry_out(plan, bench)
             if done is None:
@@ -87,26 +82,79 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
                 break
             summary.batches.append(done)
         if deliver and config.sinks:
-            summary.delivered = delivery(config, state, clock)
+            summary.delivered = delivery(config, bench.state, clock)
     return summary
+
+
+def repair_state(config: Config, clock: Clock) -> Done | None:
+    """Let a state that is older than its lake catch up (see `state_care.repair`); None where they fit together already."""
+    summary = RunSummary()
+    with opened(config, clock, summary) as bench:
+        if misfit(bench.lake, bench.state) is None:
+            return None
+        done = repair(bench)
+        if done is None:
+            raise StateError("interrupted: run `crosswind state repair` again")
+        summary.batches.append(done)
+        return done
+
+
+@contextmanager
+def opened(config: Config, clock: Clock, summary: RunSummary) -> Iterator[Bench]:
+    """Lake and state of a configuration for their one writer. What happens inside is recorded as a run."""
+    now = clock()
+    program = program_of(config, now)
+    with ExitStack() as stack:
+        state = stack.enter_context(State.open(config.state))
+        lease = stack.enter_context(state.lease(WRITER, this_process(), _TTL, now))
+        stack.enter_context(_recorded(state, summary, clock))
+        lake = Lake.open(config.lake, create=True)
+        stopped = stack.enter_context(heeded())
+        beat = _Heartbeat(lambda moment: lease.renew(moment), clock, stopped)
+        yield Bench(config, lake, state, program, now, beat.stopped)
+
+
+def _check_sources(config: Config, only: Sequence[str]) -> None:
+    names = [source.name for source in config.sources]
+    if not names:
+        raise ConfigError(f'{config.path or "the configuration"} names no source; add one: [source.NAME] with path = "…"')
+    for name in only:
+        if name not in names:
+            raise UsageError(f"no source {name!r} is configured; there are {', '.join(names)}")
+
+
+@contextmanager
+def _recorded(state: State, summary: RunSummary, clock: Clock) -> Iterator[None]:
+    """Record a run that closed no batch, or in which something failed beside batches: these have records of their own."""
+    started = clock()
+    try:
+        yield
+    except Exception as error:
+        with suppress(StateError):
+            state.record_run(started=started, finished=clock(), outcome=FAILED, counts={}, errors=[str(error)])
+        raise
+    told = {failure for batch in summary.batches for failure in batch.report.failures}
+    left = [failure for failure in failures(summary) if failure not in told]
+    if left or not summary.batches:
+        counts = {"quiet": list(summary.quiet), "waiting": summary.waiting}
+        state.record_run(started=started, finished=clock(), outcome=DONE, counts=counts, errors=left)
 
 
 def _plans(bench: Bench, only: Sequence[str], backfill: Backfill | None, summary: RunSummary) -> Iterator[Plan]:
     """The plans to carry out, each stored when it is given out."""
     state, now = bench.state, bench.now
-    _check_age(bench)
+    check_age(bench.lake, state)
     digest = rules_digest(bench.program)
     if (begun := state.open_plan()) is not None:
         yield begun
     before, current = state.rule_hashes(), all_hashes(bench.program)
-    changed = [uid for uid, content in current.items() if before and before.get(uid) != content]
+    changed = [uid for uid in {**before, **current} if before.get(uid) != current.get(uid)]
     latest = state.latest()
     if changed and latest:
         start = max(latest.values()) - bench.config.horizon
-        yield _stored(redetect_plan(changed, start, None, "rules changed", state.last_batch() + 1, now, digest), state)
+        yield _stored(redetect_plan(changed, start, None, RULES_CHANGED, state.last_batch() + 1, now, digest), state)
     if backfill is not None:
-        every = [rule.uid for rule in bench.program.ruleset.rules]
-        yield _stored(redetect_plan(every, backfill.start, backfill.end, "backfill", state.last_batch() + 1, now, digest), state)
+        yield _stored(redetect_plan(list(current), backfill.start, backfill.end, BACKFILL, state.last_batch() + 1, now, digest), state)
     for source in bench.config.sources:
         if only and source.name not in only:
             continue
@@ -132,19 +180,6 @@ def _look(source: SourceConfig, state: State, now: datetime) -> Planned:
         return {uri: Seen(**row) for uri, row in state.seen(source.name, uris).items()}
 
     return plan_collection(transport.list(), known, transport, now=now)
-
-
-def _check_age(bench: Bench) -> None:
-    """Raises StateError where the lake has batches the state knows nothing of."""
-    last = bench.state.last_batch()
-    begun = bench.state.open_plan()
-    most = begun.batch if begun is not None else last
-    there = max(bench.lake.batch_of(table)[0] for table in ("events", "hits", "rejects"))
-    if there > most:
-        raise StateError(
-            f"the lake at {bench.config.lake} holds batch {there}, the state {bench.state.place} knows {most}: the state is older than the lake. "
-            "`crosswind state repair` brings them together"
-        )
 
 
 def delivery(config: Config, state: State, clock: Clock, limit: int | None = None) -> tuple[Drained, ...]:

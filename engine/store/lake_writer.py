@@ -15,6 +15,7 @@ import polars as pl
 
 from engine.errors import EngineError, StateError
 from engine.store.fingerprints import with_fingerprints
+from engine.store.frames import in_own_memory
 from engine.store.lake_files import Part, Partition, add_action, lake_errors, load, owner_only, remove, sync_log, write_part
 from engine.store.lake_log import last_batch, live_parts, remove_action
 from engine.store.lake_tables import CONTENT, EVENTS, UID_HIGH, UID_LOW, Table
@@ -59,12 +60,15 @@ class LakeWriter:
         """Take rows. Columns the table does not have are left out (``native.*`` lives in memory alone), those that are missing are null."""
         self._check_open()
         for partition, rows in self._divided(frame):
+            held = in_own_memory(rows)
             with self._lock:
-                self._waiting.setdefault(partition, []).append(rows)
-                self._sizes[partition] = self._sizes.get(partition, 0) + int(rows.estimated_size())
-            self._flush_full(partition)
-        while full := self._greatest_of_too_much():
-            self._flush(full)
+                self._waiting.setdefault(partition, []).append(held)
+                self._sizes[partition] = self._sizes.get(partition, 0) + int(held.estimated_size())
+                full = self._sizes[partition] >= _BYTES or sum(frame.height for frame in self._waiting[partition]) >= _ROWS
+            if full:
+                self._flush(partition)
+        while greatest := self._greatest_of_too_much():
+            self._flush(greatest)
 
     def drop(self, places: pl.DataFrame) -> None:
         """Take back rows of this batch by (x.object, x.position): files that hold any are written anew without them."""
@@ -143,13 +147,6 @@ class LakeWriter:
             if any(value is None for value in values):
                 raise EngineError(f"rows without {' or '.join(self._table.partition)} cannot be stored")
             yield tuple(value.isoformat() if isinstance(value, date) else str(value) for value in values), rows
-
-    def _flush_full(self, partition: Partition) -> None:
-        with self._lock:
-            rows = sum(frame.height for frame in self._waiting.get(partition, ()))
-            full = rows >= _ROWS or self._sizes.get(partition, 0) >= _BYTES
-        if full:
-            self._flush(partition)
 
     def _greatest_of_too_much(self) -> Partition | None:
         with self._lock:

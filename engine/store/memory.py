@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from engine.store.frames import in_own_memory
+
 _ROW = np.dtype([("high", "u8"), ("low", "u8"), ("content", "u8"), ("object", "u4"), ("position", "u4"), ("source", "u1")])
 _BUCKETS = 16
 _IN_MEMORY = 400_000
@@ -156,19 +158,12 @@ class HitStore:
 
     def add(self, hits: pl.DataFrame) -> None:
         """Take a frame of hits with their evidence."""
-        self._frames.append(_compact(hits))
+        self._frames.append(in_own_memory(hits))
         self._bytes += int(hits.estimated_size())
         if self._bytes > self._budget:
-            self._frames = [_compact(self._slim(pl.concat(self._frames, how="diagonal_relaxed")))]
+            self._frames = [in_own_memory(self._slim(pl.concat(self._frames, how="diagonal_relaxed")))]
             self._bytes = 0
 
     def collect(self) -> pl.DataFrame | None:
         """All hits in one frame, None where there were none."""
         return pl.concat(self._frames, how="diagonal_relaxed") if self._frames else None
-
-
-def _compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same frame in memory of its own: rows taken from a batch otherwise keep the text of the whole batch alive."""
-    copied = pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    assert isinstance(copied, pl.DataFrame)
-    return copied

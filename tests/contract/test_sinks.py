@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -208,3 +210,8 @@ def test_sinks_are_registered_under_their_file_names() -> None:
     helpers = {"__init__", "base", "drain", "options", "retrying"}
     assert list(SINKS) == list(KEYS)
     assert {path.stem for path in (ROOT / "engine/sinks").glob("*.py")} - helpers == set(SINKS)
+
+
+def test_clients_are_loaded_only_where_something_is_sent() -> None:
+    loads = "import sys, engine.sinks, engine.sinks.drain, engine.pipeline.delivering; print({'elasticsearch', 'urllib3'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "set()"

@@ -101,7 +101,7 @@ def test_a_batch_leaves_cursors_times_rules_and_a_record(state: Store) -> None:
         state, 2, seen={"trail": [replace(taken, end=10)]}, latest={"aws.cloudtrail": NOON - MINUTE, "gcp.audit": later(1)}, rule_hashes={"r-2": "i"}
     )
     found = state.seen("trail", [taken.uri, "other"])
-    assert found == {taken.uri: {"uri": taken.uri, "version": "v1", "size": 10, "end": 10, "prefix": "p", "tail": "t"}}
+    assert found == {taken.uri: {"uri": taken.uri, "version": "v1", "size": 10, "end": 10, "prefix": "p", "tail": "t", "records": 0}}
     assert state.seen("quiet", [taken.uri]) == {}
     assert state.sources() == {"trail": later(2), "quiet": later(1)}
     assert state.latest() == {"aws.cloudtrail": NOON, "gcp.audit": later(1)}

@@ -147,7 +147,7 @@ class Store:
                 low, high = touched.get(alert.rule.uid, (alert.first_time, alert.last_time))
                 touched[alert.rule.uid] = (min(low, alert.first_time), max(high, alert.last_time))
         marks = watermarks(self.latest, load_mappings(), NOW)
-        told = revision(program(), touched, marks, self.read, lambda uids: [a for a in self.alerts.values() if a.rule.uid in uids])
+        told = revision(program(), touched, marks, self.read, lambda uids, low, high: [a for a in self.alerts.values() if a.rule.uid in uids])
         for alert in told.alerts:
             self.alerts[alert.uid] = alert
         for ended in told.ended:

@@ -264,6 +264,13 @@ def test_a_server_that_is_away_leaves_all_in_the_outbox(double: Double) -> None:
     assert len(outbox.rows) == 3
 
 
+def test_what_is_no_elasticsearch_is_told(double: Double) -> None:
+    double.product = "OpenSearch"
+    outcome = sink(double).send(deliveries([0]), NOW)
+    assert "no Elasticsearch 9" in str(outcome.stopped)
+    assert (outcome.delivered, outcome.dead) == ([], [])
+
+
 def test_of_several_hosts_one_may_be_away(double: Double) -> None:
     es = sink(double, hosts=["http://127.0.0.1:9", double.url])
     assert drain(MemoryOutbox(map(kept, range(3))), [es], NOW)[0].delivered == 3

@@ -325,6 +325,17 @@ def test_a_lake_that_was_begun_is_finished(tmp_path: Path) -> None:
     assert put(Lake.open(tmp_path, create=True), 1, events(1))
 
 
+def test_few_rows_of_a_large_frame_wait_without_it(lake: Lake) -> None:
+    with lake.writer("events", 1) as writer:
+        for n in range(4):
+            large = events(2_000, start=n * 2_000).with_columns((pl.lit("x" * 20_000) + pl.col("x.uid")).alias("raw_data"))
+            writer.write(large.slice(7, 5).with_columns(pl.col("time") + pl.duration(days=n % 2)))
+        assert not parquet_files(lake)
+        assert sum(writer._sizes.values()) < 1_000_000
+        writer.commit("d")
+    assert len(lake.files("events")) == 2
+
+
 def test_threads_may_write_at_the_same_time(lake: Lake) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def connect(to: Connection) -> Elasticsearch:
     from elastic_transport import Urllib3HttpNode
     from elasticsearch import Elasticsearch
 
+    logging.getLogger("elastic_transport").addHandler(logging.NullHandler())  # what fails is told by us, not line by line on standard error
     secure: dict[str, Any] = {}
     if any(host.startswith("https://") for host in to.hosts):
         secure = {"verify_certs": to.verify_certs, "ssl_show_warn": False} if not to.ca_fingerprint else {"ssl_assert_fingerprint": to.ca_fingerprint}
@@ -122,6 +124,8 @@ def as_sink_error(sink: str, error: Exception) -> SinkError:
     from elastic_transport import ConnectionTimeout, TlsError
     from elasticsearch import ApiError, UnsupportedProductError
 
+    if isinstance(error, UnsupportedProductError):
+        return SinkError(f"sink {sink}: what answers there is no Elasticsearch 9: {told(error)}")
     if isinstance(error, ApiError):
         kind = TransientSinkError if error.status_code in TRANSIENT else SinkError
         return kind(
@@ -129,8 +133,6 @@ def as_sink_error(sink: str, error: Exception) -> SinkError:
         )
     if isinstance(error, TlsError):
         return SinkError(f"sink {sink}: TLS failed: {told(error)}; check ca_certs or ca_fingerprint")
-    if isinstance(error, UnsupportedProductError):
-        return SinkError(f"sink {sink}: what answers there is no Elasticsearch 9: {told(error)}")
     if isinstance(error, (Away, ConnectionTimeout, OSError)):
         return TransientSinkError(f"sink {sink}: Elasticsearch cannot be reached: {told(error)}")
     return SinkError(f"sink {sink}: {type(error).__name__}: {told(error)}")

@@ -1,18 +1,18 @@
-"""Which times a query can be about, read from its plan: the conditions on ``time`` that DuckDB pushed down to the files."""
+"""What DuckDB's plan of a query says about its scans: which times it can be about, and which columns it takes out of the files."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _BOUND = re.compile(r"\(?\"?time\"? *(>=|<=|>|<|=) *'([^']+)'::TIMESTAMP WITH TIME ZONE\)?")
 
 
 def asked_range(plan: str) -> tuple[datetime | None, datetime | None]:
-    """The least and greatest time any scan of the plan (DuckDB's JSON) can ask for, None where one of them asks for all."""
+    """The least and the greatest (included) time any scan of the plan (DuckDB's JSON) can ask for, None where one of them asks for all."""
     starts: list[datetime | None] = []
     ends: list[datetime | None] = []
     for info in _scans(json.loads(plan)):
@@ -22,6 +22,15 @@ def asked_range(plan: str) -> tuple[datetime | None, datetime | None]:
     low = [moment for moment in starts if moment is not None]
     high = [moment for moment in ends if moment is not None]
     return (min(low) if low and len(low) == len(starts) else None, max(high) if high and len(high) == len(ends) else None)
+
+
+def read_columns(plan: str) -> frozenset[str]:
+    """The columns that come out of the files for more than a condition on them."""
+    found: set[str] = set()
+    for info in _scans(json.loads(plan)):
+        columns = info.get("Projections") or []
+        found.update([columns] if isinstance(columns, str) else columns)
+    return frozenset(found)
 
 
 def _scans(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -45,7 +54,8 @@ def _bounds(filters: Any) -> tuple[datetime | None, datetime | None]:
             if found[1] in (">", ">=", "="):
                 start = moment if start is None else max(start, moment)
             if found[1] in ("<", "<=", "="):
-                end = moment if end is None else min(end, moment)
+                last = moment - timedelta(microseconds=1) if found[1] == "<" else moment
+                end = last if end is None else min(end, last)
     return start, end
 
 
