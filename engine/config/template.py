@@ -54,6 +54,10 @@ builtin = true                          # crosswind's own detections
 # command = "run"
 # every = "5m"
 
+# [job.health]
+# command = "check"                     # looks at crosswind itself: silent sources, failing rules, the outbox, the clock
+# every = "5m"
+
 # [job.compact]
 # command = "lake compact"
 # cron = "0 3 * * *"

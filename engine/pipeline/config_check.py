@@ -6,6 +6,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from engine import bundled
 from engine.config import Config, JobConfig, SinkConfig, SourceConfig
 from engine.config.model import Options
 from engine.config.reading import Read, near
-from engine.errors import CrosswindError
+from engine.errors import ConfigError, CrosswindError
 from engine.report.config_view import ConfigFinding
 from engine.report.findings import Severity
 from engine.sigma.cache import load_cached
@@ -158,14 +159,18 @@ def _secret_files(read: Read, config: Config) -> list[ConfigFinding]:
 
 
 def _job(job: JobConfig, commands: Sequence[str]) -> Found:
-    if job.command[0] not in commands:
-        yield _ERROR, f"{job.command[0]!r} is no command of crosswind{near(job.command[0], commands)}"
-    if job.cron is not None:
-        from apscheduler.triggers.cron import CronTrigger
+    from engine.pipeline.serve import CHECK, refused
+    from engine.schedule.service import first_due
+    from engine.schedule.triggers import trigger
 
-        try:
-            CronTrigger.from_crontab(job.cron, timezone=job.timezone)
-        except ValueError as error:
-            yield _ERROR, f"cron {job.cron!r}: {error}"
+    known = (*commands, CHECK)
+    if job.command[0] not in known:
+        yield _ERROR, f"{job.command[0]!r} is no command of crosswind{near(job.command[0], known)}"
+    elif reason := refused(job):
+        yield _ERROR, reason
+    try:
+        first_due(job, trigger(job), None, datetime.now(UTC))
+    except ConfigError as error:
+        yield _ERROR, str(error).partition("]: ")[2] or str(error)
     if job.every is not None and job.jitter >= job.every:
         yield _WARNING, "jitter is not shorter than every: runs may change their order"

@@ -51,7 +51,7 @@ class _Wanted:
     by: str = "[]"
 
 
-def apply(connection: Connection, alerts: Iterable[Alert], ended: Iterable[Ended], batch: int, now: datetime) -> Changes:
+def apply(connection: Connection, alerts: Iterable[Alert], ended: Iterable[Ended], batch: int | None, now: datetime) -> Changes:
     """Bring the stored alerts to what is wanted. What is stored just so is left alone. Raises EngineError for the end of an unknown alert."""
     wanted = {alert.uid: _Wanted(alert, alert.state) for alert in alerts}
     for end in ended:
@@ -63,7 +63,7 @@ def apply(connection: Connection, alerts: Iterable[Alert], ended: Iterable[Ended
     return found
 
 
-def _apply(connection: Connection, wanted: dict[str, _Wanted], batch: int, now: datetime, found: Changes) -> None:
+def _apply(connection: Connection, wanted: dict[str, _Wanted], batch: int | None, now: datetime, found: Changes) -> None:
     known = _known(connection, list(wanted))
     rows: list[dict[str, Any]] = []
     for uid, want in wanted.items():

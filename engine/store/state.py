@@ -69,6 +69,11 @@ class State:
         return self._database.file
 
     @property
+    def database(self) -> Database:
+        """For what other files of the store do in transactions of their own."""
+        return self._database
+
+    @property
     def created(self) -> datetime:
         """When it was made."""
         with self._database.read() as connection:

@@ -29,6 +29,18 @@ leases = Table(
     Column("until", Moment, nullable=False),
 )
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", AnyText, primary_key=True),
+    Column("due", Moment, nullable=False),
+    Column("begun", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("finished", Moment),
+    Column("outcome", Text),
+)
+"""The last time each job was due and begun by some scheduler; ``finished`` is null until it came to an end."""
+
 plans = Table(
     "plans",
     metadata,
@@ -99,9 +111,9 @@ alerts = Table(
     Column("superseded_by", AnyText, nullable=False),
     Column("created", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
-    Column("batch", BigInteger, ForeignKey("plans.batch"), nullable=False),
+    Column("batch", BigInteger, ForeignKey("plans.batch")),
 )
-"""``document`` is the alert as it was last found, ``state`` what became of it since."""
+"""``document`` is the alert as it was last found, ``state`` what became of it since, ``batch`` null where no batch but a self-check changed it."""
 Index("alerts_by_rule", alerts.c.rule, alerts.c.last_time)
 Index("alerts_by_time", alerts.c.last_time)
 

@@ -63,5 +63,5 @@ def test_the_template_loads_as_it_is_and_with_everything_switched_on(tmp_path: P
     path.write_text(everything)
     config = load_config(path, {"ES_API_KEY": "x", "CHAT_WEBHOOK": "https://hooks.slack.com/x"})
     assert [sink.type for sink in config.sinks] == ["elasticsearch", "file", "webhook"]
-    assert [job.command for job in config.jobs] == [("run",), ("lake", "compact")]
+    assert [job.command for job in config.jobs] == [("run",), ("check",), ("lake", "compact")]
     assert set(tomllib.loads(everything)) == {*SECTIONS, "source", "sink", "job"}
