@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError, CrosswindError, SinkError, UsageError
@@ -14,12 +14,14 @@ from engine.sinks import make_sink
 from engine.sinks.base import Sink
 from engine.sinks.drain import Drained, drain
 from engine.sinks.elasticsearch import ElasticsearchSink
+from engine.store.leases import WRITER, this_process
 
 if TYPE_CHECKING:
     from engine.config import Config, SinkConfig
     from engine.store.records import DeadLetter, Depth
     from engine.store.state import State
 
+_TTL = timedelta(hours=1)
 _SHOWN = 20
 """So many dead letters of a sink are shown."""
 
@@ -56,10 +58,14 @@ def deliver(config: Config, state: State, now: datetime, names: Sequence[str] = 
 
 
 def replay(config: Config, state: State, now: datetime, names: Sequence[str], ids: Collection[int] | None) -> tuple[int, tuple[Drained, ...]]:
-    """Let dead letters (None: all) be tried again, and deliver what waits. Gives their number and what became of everything."""
+    """Let dead letters (None: all) be tried again, and deliver what waits. Gives their number and what became of everything.
+
+    Raises LeaseError while a run is under way, which delivers at its end.
+    """
     chosen = _chosen(config, names)
-    again = sum(state.replay(settings.name, ids) for settings in chosen)
-    return again, deliver(config, state, now, [settings.name for settings in chosen])
+    with state.lease(WRITER, this_process(), _TTL, now):
+        again = sum(state.replay(settings.name, ids) for settings in chosen)
+        return again, deliver(config, state, now, [settings.name for settings in chosen])
 
 
 def install(config: Config, names: Sequence[str], *, kibana: bool) -> list[Tried]:

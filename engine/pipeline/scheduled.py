@@ -16,23 +16,20 @@ from engine.config import Config, SourceConfig
 from engine.detect.program import Program, compile_program
 from engine.errors import ConfigError, StateError, UsageError
 from engine.model import Reject
+from engine.pipeline.delivering import deliver as send
 from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
 from engine.pipeline.run import portable
 from engine.pipeline.state_care import check_age, misfit, repair
 from engine.report.batches import failures
 from engine.runners.interrupts import heeded
 from engine.sigma.cache import load_cached
-from engine.sinks import make_sink
-from engine.sinks.base import Sink
-from engine.sinks.drain import Drained, drain
+from engine.sinks.drain import Drained
 from engine.store.lake import Lake
-from engine.store.leases import this_process
+from engine.store.leases import WRITER, this_process
 from engine.store.records import Plan
 from engine.store.runs import DONE, FAILED
 from engine.store.state import State
 
-WRITER = "writer"
-"""The lease of the one process that may write to a lake."""
 _TTL = timedelta(hours=1)
 _HEARTBEAT = timedelta(minutes=1)
 Clock = Callable[[], datetime]
@@ -82,7 +79,7 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
                 break
             summary.batches.append(done)
         if deliver and config.sinks:
-            summary.delivered = delivery(config, bench.state, clock)
+            summary.delivered = send(config, bench.state, clock())
     return summary
 
 
@@ -180,22 +177,6 @@ def _look(source: SourceConfig, state: State, now: datetime) -> Planned:
         return {uri: Seen(**row) for uri, row in state.seen(source.name, uris).items()}
 
     return plan_collection(transport.list(), known, transport, now=now)
-
-
-def delivery(config: Config, state: State, clock: Clock, limit: int | None = None) -> tuple[Drained, ...]:
-    """Send what is in the outbox to all sinks."""
-    with _sinks(config) as sinks:
-        return drain(state, sinks, clock(), limit, show_content=config.show_content)
-
-
-@contextmanager
-def _sinks(config: Config) -> Iterator[list[Sink]]:
-    sinks = [make_sink(settings) for settings in config.sinks]
-    try:
-        yield sinks
-    finally:
-        for sink in sinks:
-            sink.close()
 
 
 class _Heartbeat:

@@ -10,13 +10,13 @@ from connectors.sources import load_mappings
 from engine.config import Config, JobConfig
 from engine.errors import LeaseError
 from engine.model import State as AlertState
-from engine.pipeline.scheduled import WRITER, delivery
+from engine.pipeline.delivering import deliver
 from engine.schedule.attempts import DONE, Attempt
 from engine.schedule.checks import HISTORY, PREFIX, RULES, Facts, changes, troubles
 from engine.schedule.clock import Clock, ClockWatch
 from engine.store.alert_rows import AlertQuery
 from engine.store.health_alerts import arrivals, batch_runs, settle
-from engine.store.leases import this_process
+from engine.store.leases import WRITER, this_process
 from engine.store.state import State
 
 _BATCHES = 20
@@ -60,7 +60,7 @@ class SelfCheck:
             return ()
         try:
             with self._state.lease(WRITER, this_process(), _TTL, self._clock()):
-                sent = delivery(self._config, self._state, self._clock)
+                sent = deliver(self._config, self._state, self._clock())
         except LeaseError:
             return ()
         return tuple(f"sink {each.sink}: {each.reason or each.stopped}" for each in sent if each.stopped or each.retry or each.dead)

@@ -17,6 +17,9 @@ from engine.errors import LeaseError, StateError
 from engine.store.database import Database, insert
 from engine.store.tables import leases
 
+WRITER = "writer"
+"""The lease of the one process that may write to a lake and empty the outbox."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

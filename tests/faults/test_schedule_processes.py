@@ -20,9 +20,9 @@ import pytest
 from engine.cli.schedule import schedule
 from engine.config import load_config
 from engine.errors import UsageError
-from engine.pipeline.scheduled import WRITER, run
+from engine.pipeline.scheduled import run
 from engine.store.jobs import job_records
-from engine.store.leases import this_process
+from engine.store.leases import WRITER, this_process
 from engine.store.records import Run
 from engine.store.state import State
 from tests.schedules import ROOT, Scheduler, alive, scheduler, until
