@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from connectors.cells import FEW, plain
 
-_Numbers = np.ndarray[Any, np.dtype[np.int64]]
+_Numbers = np.ndarray[Any, np.dtype[np.uint32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Codes:
     def _few(self, paths: tuple[str, ...]) -> Coded:
         seen: dict[tuple[str | None, ...], int] = {}
         rows = list(zip(*(self.cells[path].to_list() for path in paths), strict=True))
-        return _with_firsts(np.array([seen.setdefault(row, len(seen)) for row in rows], dtype=np.int64))
+        return _with_firsts(np.array([seen.setdefault(row, len(seen)) for row in rows], dtype=np.uint32))
 
     def _many(self, paths: tuple[str, ...]) -> Coded:
         if len(paths) == 1:
@@ -61,16 +61,16 @@ class Codes:
         for path in paths[1:]:
             one = self.coded((path,))
             if len(one.firsts) > 1:
-                together = _encoded(pa.array(together * len(one.firsts) + one.codes))
+                together = _encoded(pa.array(together.astype(np.int64) * len(one.firsts) + one.codes))
         return _with_firsts(together)
 
 
 def _encoded(values: pa.Array) -> _Numbers:
-    found: _Numbers = values.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.int64)
+    found: _Numbers = values.dictionary_encode(null_encoding="encode").indices.to_numpy().astype(np.uint32)
     return found
 
 
 def _with_firsts(codes: _Numbers) -> Coded:
-    firsts = np.empty(int(codes.max(initial=-1)) + 1, dtype=np.int64)
-    firsts[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    firsts = np.empty(int(codes.max()) + 1 if len(codes) else 0, dtype=np.uint32)
+    firsts[codes[::-1]] = np.arange(len(codes), dtype=np.uint32)[::-1]
     return Coded(codes, firsts)
