@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from connectors import values
-from connectors.cells import FEW, plain, times
+from connectors.cells import FEW, times
+from connectors.codes import Codes
 from connectors.sources import functions, usual_functions
 from engine import jsontext
 from engine.schema import COLUMNS, ColumnRule
@@ -15,40 +18,40 @@ from engine.schema import COLUMNS, ColumnRule
 _Key = tuple[str | None, ...]
 
 
-def column(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str, failures: dict[str, pl.Series]) -> pl.Series:
-    """The common column ``name``; rows whose function failed are null and marked in ``failures``."""
+def column(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str, failures: dict[str, pl.Series], codes: Codes | None = None) -> pl.Series:
+    """The common column ``name``; rows whose function failed are null and marked in ``failures``. ``codes`` of ``cells`` are shared by columns."""
     kind = COLUMNS[name].kind
     if not rule.paths:
         constant = None if rule.constant is None else values.CONVERSIONS[kind](rule.constant)
         return pl.Series(name, [constant], COLUMNS[name].dtype).new_from_index(0, cells.height)
+    codes = codes or Codes(cells)
     if rule.function is None and not rule.table and rule.default is None and kind in ("string", "time"):
-        text = pl.DataFrame([plain(cells[path]) for path in rule.paths]).select(pl.coalesce(pl.all()).alias(name))[name]
+        text = pl.DataFrame([codes.text(path) for path in rule.paths]).select(pl.coalesce(pl.all()).alias(name))[name]
         return text if kind == "string" else times(text)
     at_once = usual_functions(source).get(rule.function or "") if cells.height > FEW else None
     if at_once is None:
-        made, failed = _one_by_one(name, rule, cells, source)
+        made, failed = _by_distinct(name, rule, codes, source)
     else:
         made = at_once(*(cells[path] for path in rule.paths)).alias(name)
         rest = made.is_null()
         failed = pl.repeat(False, cells.height, eager=True)
         if rest.any():
-            others, missed = _one_by_one(name, rule, cells.filter(rest), source)
+            others, missed = _by_distinct(name, rule, Codes(cells.filter(rest)), source)
             made, failed = made.scatter(rest.arg_true(), others), failed.scatter(rest.arg_true(), missed)
     if failed.any():
         failures[name] = failed
     return made
 
 
-def _one_by_one(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str) -> tuple[pl.Series, pl.Series]:
-    """`column` record by record, each combination of cells once, and for which of them the function failed."""
+def _by_distinct(name: str, rule: ColumnRule, codes: Codes, source: str) -> tuple[pl.Series, pl.Series]:
+    """`column` by each distinct combination of cells, and for which rows the function failed."""
     kind = COLUMNS[name].kind
     convert = values.CONVERSIONS[kind]
     function = functions(source)[rule.function] if rule.function else None
     table = dict(rule.table)
-    memo: dict[_Key, Any] = {}
-    failed: set[_Key] = set()
+    failed: list[int] = []
 
-    def work(key: _Key) -> Any:
+    def work(number: int, key: _Key) -> Any:
         inputs = [None if cell is None else jsontext.loads(cell) for cell in key]
         try:
             if rule.every:
@@ -62,13 +65,23 @@ def _one_by_one(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str) -
                 value = rule.default
             return None if values.is_empty(value) else convert(value)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError):
-            failed.add(key)
+            failed.append(number)
             return None
 
-    keys = list(zip(*(cells[path].to_list() for path in rule.paths), strict=True))
-    for key in keys:
-        if key not in memo:
-            memo[key] = work(key)
-    made = pl.Series(name, [memo[key] for key in keys], pl.Int64 if kind == "time" else COLUMNS[name].dtype, strict=False)
-    missed = pl.Series([key in failed for key in keys], dtype=pl.Boolean) if failed else pl.repeat(False, len(keys), eager=True)
-    return made.cast(COLUMNS[name].dtype) if kind == "time" else made, missed
+    coded = codes.coded(rule.paths)
+    distinct = _series(name, [work(number, key) for number, key in enumerate(codes.keys(rule.paths))])
+    if len(coded.firsts) == 1:
+        made = distinct.new_from_index(0, codes.cells.height)
+    else:
+        made = distinct.gather(coded.codes)
+    missed = pl.Series(np.isin(coded.codes, failed)) if failed else pl.repeat(False, codes.cells.height, eager=True)
+    return made, missed
+
+
+def _series(name: str, found: list[Any]) -> pl.Series:
+    """Converted values as the column ``name``."""
+    kind, dtype = COLUMNS[name].kind, COLUMNS[name].dtype
+    if kind == "list":  # Polars makes a series of each list first, which takes five times as long
+        return pl.Series(name, pl.from_arrow(pa.array(found, type=pa.large_list(pa.large_string()))), dtype)
+    made = pl.Series(name, found, pl.Int64 if kind == "time" else dtype, strict=False)
+    return made.cast(dtype) if kind == "time" else made

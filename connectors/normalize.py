@@ -19,6 +19,7 @@ import polars as pl
 
 from connectors import values
 from connectors.cells import plain
+from connectors.codes import Codes
 from connectors.columns import column
 from connectors.recognise import owners, parse, recognise_record, telling, unknown_reason
 from connectors.shred import cells_of, look_up, shred_shapes
@@ -148,9 +149,10 @@ def _paths(mapping: Mapping | None, want: Want) -> list[str]:
 
 def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, repeats: Repeated) -> Normalized:
     failures: dict[str, pl.Series] = {}
-    time = column("time", mapping.columns["time"], cells, mapping.source, failures)
+    codes = Codes(cells)
+    time = column("time", mapping.columns["time"], cells, mapping.source, failures, codes)
     columns = [
-        column(name, mapping.columns[name], cells, mapping.source, failures)
+        column(name, mapping.columns[name], cells, mapping.source, failures, codes)
         if name in mapping.columns
         else pl.Series(name, [None], COLUMNS[name].dtype)
         for name in _wanted_columns(want, mapping)
@@ -161,7 +163,7 @@ def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, wan
         pl.lit(mapping.source).alias("x.source"),
         _flags(records, time, now, failures),
     )
-    filled = [series if series.len() == records.height else pl.Series(series.name, [None] * records.height, series.dtype) for series in columns]
+    filled = [series if series.len() == records.height else series.new_from_index(0, records.height) for series in columns]
     native = [cells[path].alias(NATIVE + path) for path in want.native]
     events = base.select("x.uid", "time", "x.source", "x.object", "x.position", "x.flags", "raw_data").hstack(filled + native)
     bad = events.filter(pl.col("time").is_null())

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
+import orjson
+
 from engine import jsontext
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,14 +30,22 @@ def text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         return value or None
-    return jsontext.dump(value)
+    return _compact(value)
 
 
 def json_text(value: Any) -> str | None:
     """Compact JSON text of an object or list; a string that holds one is opened first; other text stays as it is."""
     if isinstance(value, str):
         return value or None
-    return None if value is None else jsontext.dump(value)
+    return None if value is None else _compact(value)
+
+
+def _compact(value: Any) -> str:
+    """`jsontext.dump`, at once where nothing in ``value`` is beyond plain JSON."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
+    except TypeError:
+        return jsontext.dump(value)
 
 
 def integer(value: Any) -> int | None:
@@ -69,6 +79,8 @@ def boolean(value: Any) -> bool | None:
 
 def texts(value: Any) -> list[str] | None:
     """A flat list of texts from a scalar or a list; empty parts are left out; None rather than an empty list."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return [item for item in value if item.strip() not in _EMPTY_TEXT] or None
     found: list[str] = []
     stack = [value]
     while stack:
@@ -135,10 +147,17 @@ def _epoch_micros(value: float) -> int | None:
     return None
 
 
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_USUAL_IP = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+"""IPv4 addresses in the only spelling `ip` gives."""
+
+
 def ip(value: Any) -> str | None:
     """A valid IP address, without port, brackets or zone; None for anything else."""
     if not isinstance(value, str):
         return None
+    if _USUAL_IP.fullmatch(value):
+        return value
     candidate = value.strip().split(",")[0].strip()
     if candidate.startswith("["):
         candidate = candidate[1:].split("]")[0]

@@ -195,14 +195,22 @@ def resource_uids(resources: Any, parameters: Any) -> list[str] | None:
     listed = [_arn(item) for item in items if isinstance(item, dict)]
     if any(listed) or not isinstance(parameters, dict):
         return texts(listed)
-    values = [item for key, value in parameters.items() if key not in _GRANTED for item in (value if isinstance(value, list) else [value])]
-    named = [value for value in values if isinstance(value, str) and value.startswith("arn:") and len(value) <= 2048]
+    named: list[str] = []
+    for key, value in parameters.items():
+        if isinstance(value, str) and _is_arn(value) and key not in _GRANTED:
+            named.append(value)
+        elif isinstance(value, list) and key not in _GRANTED:
+            named += [item for item in value if _is_arn(item)]
     bucket = parameters.get("bucketName")
     if isinstance(bucket, str) and bucket:
         named.append(bucket if bucket.startswith("arn:") else f"arn:aws:s3:::{bucket}")
     if not named:
         named = [value for key in _IDS if isinstance(value := parameters.get(key), str)] + _instances(parameters.get("instancesSet"))
     return texts(list(dict.fromkeys(named)))
+
+
+def _is_arn(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("arn:") and len(value) <= 2048
 
 
 def _instances(value: Any) -> list[str]:
@@ -216,7 +224,7 @@ def _arn(item: dict[str, Any]) -> Any:
 
 def resource_names(resources: Any, parameters: Any) -> list[str] | None:
     """The last part of each ARN of `resource_uids`."""
-    return texts([re.split(r"[/:]", uid.rstrip("/"))[-1] for uid in resource_uids(resources, parameters) or []])
+    return texts([uid.rstrip("/").replace(":", "/").rpartition("/")[2] for uid in resource_uids(resources, parameters) or []])
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _ROWS = 50_000
 _BYTES = 64 << 20
 """A file is written once so much waits for it."""
+_AT_ONCE = 10_000
+"""So many rows of one frame make a file: to wait for more would cost a copy of them, and memory."""
 _WAITING = 160 << 20
 """Most that may wait for all files together."""
 _ATTEMPTS = 20
@@ -60,6 +62,9 @@ class LakeWriter:
         """Take rows. Columns the table does not have are left out (``native.*`` lives in memory alone), those that are missing are null."""
         self._check_open()
         for partition, rows in self._divided(frame):
+            if rows.height >= _AT_ONCE:
+                self._flush(partition, rows)
+                continue
             held = in_own_memory(rows)
             with self._lock:
                 self._waiting.setdefault(partition, []).append(held)
@@ -154,10 +159,12 @@ class LakeWriter:
                 return None
             return max(self._sizes, key=lambda partition: self._sizes[partition])
 
-    def _flush(self, partition: Partition) -> None:
+    def _flush(self, partition: Partition, more: pl.DataFrame | None = None) -> None:
+        """Write what waits for a file, and ``more``."""
         with self._lock:
             frames = self._waiting.pop(partition, [])
             self._sizes.pop(partition, None)
+        frames += [] if more is None else [more]
         rows = pl.concat(frames) if frames else None
         if rows is None or not rows.height:
             return
