@@ -79,8 +79,12 @@ def boolean(value: Any) -> bool | None:
 
 def texts(value: Any) -> list[str] | None:
     """A flat list of texts from a scalar or a list; empty parts are left out; None rather than an empty list."""
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return [item for item in value if item.strip() not in _EMPTY_TEXT] or None
+    if isinstance(value, list):
+        for item in value:
+            if not isinstance(item, str):
+                break
+        else:
+            return [item for item in value if item.strip() not in _EMPTY_TEXT] or None
     found: list[str] = []
     stack = [value]
     while stack:
