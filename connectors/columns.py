@@ -52,10 +52,18 @@ def _by_distinct(name: str, rule: ColumnRule, codes: Codes, source: str) -> tupl
     every, is_empty, loads = rule.every, values.is_empty, jsontext.loads
     failed: list[int] = []
 
+    first, rest = (function.first, function.rest) if isinstance(function, values.Then) else (function, None)
+    shared = every and first in {each.first for each in functions(source).values() if isinstance(each, values.Then)}
+    given = codes.given(first, rule.paths) if first and shared else {}
+
     def work(number: int, key: _Key) -> Any:
-        inputs = [None if cell is None else loads(cell) for cell in key]
+        inputs = [] if number in given else [None if cell is None else loads(cell) for cell in key]
         try:
-            if every:
+            if shared and first:
+                if number not in given:
+                    given[number] = first(*inputs)
+                value = rest(given[number]) if rest else given[number]
+            elif every:
                 value = function(*inputs) if function else "|".join(values.text(item) or "" for item in inputs)
             else:
                 value = None

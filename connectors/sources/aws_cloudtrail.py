@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from connectors.shred import open_embedded
-from connectors.values import boolean, email, is_empty, last_segment, texts
+from connectors.values import Then, boolean, email, is_empty, last_segment, texts
 
 AUTHENTICATION = 3002
 ACCOUNT_CHANGE = 3001
@@ -218,9 +218,12 @@ def _arn(item: dict[str, Any]) -> Any:
     return next((value for key, value in item.items() if key.lower() in ("arn", "arnprefix") and isinstance(value, str)), None)
 
 
-def resource_names(resources: Any, parameters: Any) -> list[str] | None:
-    """The last part of each ARN of `resource_uids`."""
-    return texts([uid.rstrip("/").replace(":", "/").rpartition("/")[2] for uid in resource_uids(resources, parameters) or []])
+def _ends(uids: list[str] | None) -> list[str] | None:
+    return texts([uid.rstrip("/").replace(":", "/").rpartition("/")[2] for uid in uids or []])
+
+
+resource_names = Then(resource_uids, _ends)
+"""The last part of each ARN of `resource_uids`."""
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -13,7 +13,7 @@ from connectors.cells import FEW, plain, unquoted
 from connectors.codes import Codes
 from connectors.columns import column
 from connectors.sources import SOURCES, functions, load_mappings, usual_functions
-from connectors.values import text
+from connectors.values import Then, text
 from engine import jsontext
 from engine.schema import ColumnRule
 
@@ -155,3 +155,24 @@ def test_columns_of_many_rows_are_those_of_each_row(source: str) -> None:
         alone = [column(name, rule, cells[row], source, {}) for row in range(60)]
         assert made.dtype == alone[0].dtype
         assert made[:60].to_list() == made[60:120].to_list() == [series.to_list()[0] for series in alone], name
+
+
+def test_columns_that_share_a_first_function_share_what_it_gives_and_fail_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def strict(value: str) -> list[str]:
+        calls.append(value)
+        if value == "bad":
+            raise ValueError(value)
+        return [value, "b"]
+
+    monkeypatch.setattr(kernel, "functions", lambda _: {"f": strict, "g": Then(strict, lambda found: found[:1])})
+    cells = pl.DataFrame({"a": ['"x"', '"bad"', '"x"', None]})
+    codes, failures = Codes(cells), dict[str, pl.Series]()
+    made = [
+        column(name, ColumnRule(("a",), f, every=True), cells, "any", failures, codes).to_list()
+        for name, f in (("privileges", "f"), ("resources.uid", "g"))
+    ]
+    assert made == [[["x", "b"], None, ["x", "b"], ["b"]], [["x"], None, ["x"], None]]
+    assert calls == ["x", "bad", None, "bad"]
+    assert [failures[name].to_list() for name in ("privileges", "resources.uid")] == [[False, True, False, False]] * 2
