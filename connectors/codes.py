@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +30,17 @@ class Codes:
         self.cells = cells
         self._coded: dict[tuple[str, ...], Coded] = {}
         self._texts: dict[str, pl.Series] = {}
+        self._given: dict[tuple[Callable[..., Any], tuple[str, ...]], dict[int, Any]] = {}
 
     def text(self, path: str) -> pl.Series:
         """`plain` of the cells at ``path``."""
         if path not in self._texts:
             self._texts[path] = plain(self.cells[path])
         return self._texts[path]
+
+    def given(self, function: Callable[..., Any], paths: Sequence[str]) -> dict[int, Any]:
+        """What ``function`` gave for combinations of cells at ``paths``, by number: a place to keep it for other columns."""
+        return self._given.setdefault((function, tuple(paths)), {})
 
     def coded(self, paths: Sequence[str]) -> Coded:
         """The rows by their combination of cells at ``paths``, numbered in the order in which combinations first occur."""

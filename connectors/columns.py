@@ -49,21 +49,33 @@ def _by_distinct(name: str, rule: ColumnRule, codes: Codes, source: str) -> tupl
     convert = values.CONVERSIONS[kind]
     function = functions(source)[rule.function] if rule.function else None
     table = dict(rule.table)
+    every, is_empty, loads = rule.every, values.is_empty, jsontext.loads
     failed: list[int] = []
 
+    first, rest = (function.first, function.rest) if isinstance(function, values.Then) else (function, None)
+    shared = every and first in {each.first for each in functions(source).values() if isinstance(each, values.Then)}
+    given = codes.given(first, rule.paths) if first and shared else {}
+
     def work(number: int, key: _Key) -> Any:
-        inputs = [None if cell is None else jsontext.loads(cell) for cell in key]
+        inputs = [] if number in given else [None if cell is None else loads(cell) for cell in key]
         try:
-            if rule.every:
+            if shared and first:
+                if number not in given:
+                    given[number] = first(*inputs)
+                value = rest(given[number]) if rest else given[number]
+            elif every:
                 value = function(*inputs) if function else "|".join(values.text(item) or "" for item in inputs)
             else:
-                value = next((item for item in inputs if not values.is_empty(item)), None)
-                value = function(value) if function and value is not None else value
+                value = None
+                for item in inputs:
+                    if not is_empty(item):
+                        value = function(item) if function else item
+                        break
             if table:
                 value = table.get((values.text(value) or "").lower(), rule.default)
             elif value is None:
                 value = rule.default
-            return None if values.is_empty(value) else convert(value)
+            return None if is_empty(value) else convert(value)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError):
             failed.append(number)
             return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -22,6 +23,17 @@ _EMPTY_TEXT = frozenset(("", "-", "null"))
 def is_empty(value: Any) -> bool:
     """Whether ``value`` is one of the ways providers write "no value": missing, null, "", "-", "null", {}, []."""
     return value is None or (isinstance(value, str) and value.strip() in _EMPTY_TEXT) or (isinstance(value, (dict, list)) and not value)
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """A value function that goes on where ``first`` ends: columns that share paths and ``first`` share what it gives, which nobody may change."""
+
+    first: Callable[..., Any]
+    rest: Callable[[Any], Any]
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.rest(self.first(*inputs))
 
 
 def text(value: Any) -> str | None:
@@ -79,8 +91,12 @@ def boolean(value: Any) -> bool | None:
 
 def texts(value: Any) -> list[str] | None:
     """A flat list of texts from a scalar or a list; empty parts are left out; None rather than an empty list."""
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return [item for item in value if item.strip() not in _EMPTY_TEXT] or None
+    if isinstance(value, list):
+        for item in value:
+            if not isinstance(item, str):
+                break
+        else:
+            return [item for item in value if item.strip() not in _EMPTY_TEXT] or None
     found: list[str] = []
     stack = [value]
     while stack:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from connectors.shred import open_embedded
-from connectors.values import boolean, email, is_empty, last_segment, texts
+from connectors.values import Then, boolean, email, is_empty, last_segment, texts
 
 AUTHENTICATION = 3002
 ACCOUNT_CHANGE = 3001
@@ -191,26 +191,22 @@ def privileges(source: Any, arn: Any, name: Any) -> list[str] | None:
 def resource_uids(resources: Any, parameters: Any) -> list[str] | None:
     """ARNs of the resources listed, else ARNs among the request parameters, else the ids and names of what the call is about."""
     resources, parameters = _opened(resources), _opened(parameters)
-    items = resources if isinstance(resources, list) else []
-    listed = [_arn(item) for item in items if isinstance(item, dict)]
+    listed = [_arn(item) for item in resources if isinstance(item, dict)] if isinstance(resources, list) else []
     if any(listed) or not isinstance(parameters, dict):
         return texts(listed)
     named: list[str] = []
     for key, value in parameters.items():
-        if isinstance(value, str) and _is_arn(value) and key not in _GRANTED:
-            named.append(value)
+        if isinstance(value, str):
+            if value.startswith("arn:") and len(value) <= 2048 and key not in _GRANTED:
+                named.append(value)
         elif isinstance(value, list) and key not in _GRANTED:
-            named += [item for item in value if _is_arn(item)]
+            named += [item for item in value if isinstance(item, str) and item.startswith("arn:") and len(item) <= 2048]
     bucket = parameters.get("bucketName")
     if isinstance(bucket, str) and bucket:
         named.append(bucket if bucket.startswith("arn:") else f"arn:aws:s3:::{bucket}")
     if not named:
         named = [value for key in _IDS if isinstance(value := parameters.get(key), str)] + _instances(parameters.get("instancesSet"))
     return texts(list(dict.fromkeys(named)))
-
-
-def _is_arn(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("arn:") and len(value) <= 2048
 
 
 def _instances(value: Any) -> list[str]:
@@ -222,9 +218,12 @@ def _arn(item: dict[str, Any]) -> Any:
     return next((value for key, value in item.items() if key.lower() in ("arn", "arnprefix") and isinstance(value, str)), None)
 
 
-def resource_names(resources: Any, parameters: Any) -> list[str] | None:
-    """The last part of each ARN of `resource_uids`."""
-    return texts([uid.rstrip("/").replace(":", "/").rpartition("/")[2] for uid in resource_uids(resources, parameters) or []])
+def _ends(uids: list[str] | None) -> list[str] | None:
+    return texts([uid.rstrip("/").replace(":", "/").rpartition("/")[2] for uid in uids or []])
+
+
+resource_names = Then(resource_uids, _ends)
+"""The last part of each ARN of `resource_uids`."""
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

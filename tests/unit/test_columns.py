@@ -10,9 +10,10 @@ import pytest
 
 from connectors import columns as kernel
 from connectors.cells import FEW, plain, unquoted
+from connectors.codes import Codes
 from connectors.columns import column
 from connectors.sources import SOURCES, functions, load_mappings, usual_functions
-from connectors.values import text
+from connectors.values import Then, text
 from engine import jsontext
 from engine.schema import ColumnRule
 
@@ -119,3 +120,59 @@ def test_plain_is_the_same_for_few_and_for_many() -> None:
     few = plain(pl.Series("c", CELLS, dtype=pl.String)).to_list()
     times = FEW // len(CELLS) + 1
     assert plain(pl.Series("c", CELLS * times, dtype=pl.String)).to_list() == few * times
+
+
+def test_few_and_many_rows_are_numbered_alike() -> None:
+    rng = random.Random(1)
+    many = pl.DataFrame(
+        [[rng.choice(CELLS), rng.choice(CELLS[:3]), None, rng.choice(CELLS)] for _ in range(FEW + 1)], schema=["a", "b", "c", "d"], orient="row"
+    )
+    many = many.cast(pl.String)
+    few = many[:FEW]
+    for paths in (("a",), ("c",), ("a", "b"), ("c", "a"), ("d", "c", "b", "a")):
+        found, expected = Codes(many), Codes(few)
+        assert found.coded(paths).codes[:FEW].tolist() == expected.coded(paths).codes.tolist()
+        assert found.keys(paths)[: len(expected.keys(paths))] == expected.keys(paths)
+        assert [found.keys(paths)[code] for code in found.coded(paths).codes] == many.select(paths).rows()
+
+
+def test_no_rows_have_no_numbers() -> None:
+    assert Codes(pl.DataFrame({"a": []}, schema={"a": pl.String})).keys(("a",)) == []
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_columns_of_many_rows_are_those_of_each_row(source: str) -> None:
+    mapping = load_mappings()[source]
+    rng = random.Random(source)
+    paths = list(dict.fromkeys(path for rule in mapping.columns.values() for path in rule.paths))
+    pool = CELLS[:-1]
+    rows = [[rng.choice(pool) if rng.random() < 0.4 else None for _ in paths] for _ in range(60)]
+    cells = pl.DataFrame(rows * (FEW // 60 + 2), schema=dict.fromkeys(paths, pl.String), orient="row")
+    codes = Codes(cells)
+    for name, rule in mapping.columns.items():
+        failures: dict[str, pl.Series] = {}
+        made = column(name, rule, cells, source, failures, codes)
+        alone = [column(name, rule, cells[row], source, {}) for row in range(60)]
+        assert made.dtype == alone[0].dtype
+        assert made[:60].to_list() == made[60:120].to_list() == [series.to_list()[0] for series in alone], name
+
+
+def test_columns_that_share_a_first_function_share_what_it_gives_and_fail_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def strict(value: str) -> list[str]:
+        calls.append(value)
+        if value == "bad":
+            raise ValueError(value)
+        return [value, "b"]
+
+    monkeypatch.setattr(kernel, "functions", lambda _: {"f": strict, "g": Then(strict, lambda found: found[:1])})
+    cells = pl.DataFrame({"a": ['"x"', '"bad"', '"x"', None]})
+    codes, failures = Codes(cells), dict[str, pl.Series]()
+    made = [
+        column(name, ColumnRule(("a",), f, every=True), cells, "any", failures, codes).to_list()
+        for name, f in (("privileges", "f"), ("resources.uid", "g"))
+    ]
+    assert made == [[["x", "b"], None, ["x", "b"], ["b"]], [["x"], None, ["x"], None]]
+    assert calls == ["x", "bad", None, "bad"]
+    assert [failures[name].to_list() for name in ("privileges", "resources.uid")] == [[False, True, False, False]] * 2

@@ -17,6 +17,7 @@ import pytest
 
 from engine import schema
 from engine.errors import StateError
+from engine.store import lake_writer
 from engine.store.fingerprints import with_fingerprints
 from engine.store.lake import Lake
 from engine.store.lake_tables import CONTENT, EVENTS, TABLES, UID_HIGH, UID_LOW
@@ -334,6 +335,21 @@ def test_few_rows_of_a_large_frame_wait_without_it(lake: Lake) -> None:
         assert sum(writer._sizes.values()) < 1_000_000
         writer.commit("d")
     assert len(lake.files("events")) == 2
+
+
+def test_rows_for_a_whole_file_take_along_what_waits(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lake_writer, "_AT_ONCE", 10)
+    with lake.writer("events", 1) as writer:
+        writer.write(events(4))
+        assert not parquet_files(lake)
+        writer.write(pl.concat([events(9, start=4), events(5, start=4, day=1)]))
+        assert not parquet_files(lake)
+        writer.write(events(10, start=13))
+        assert len(parquet_files(lake)) == 1
+        writer.drop(events(1, start=2).select("x.object", "x.position"))
+        writer.commit("d")
+    assert sorted(lake.scan("events").filter(pl.col("x.day") == DAY.date()).collect()["x.position"]) == [0, 1, *range(3, 23)]
+    assert lake.scan("events").collect().height == 27
 
 
 def test_threads_may_write_at_the_same_time(lake: Lake) -> None:

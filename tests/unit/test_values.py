@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import values
+from engine import jsontext
 
 
 def moment(text: str) -> int:
@@ -93,3 +94,41 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 def test_no_value_makes_a_function_raise(value: Any) -> None:
     for function in (*values.FUNCTIONS.values(), values.micros, values.number):
         assert isinstance(function(value), (str, int, float, bool, list, dict, type(None)))
+
+
+ODD: list[Any] = [
+    2**64,
+    -(2**70),
+    1e300,
+    float("nan"),
+    "\ud800",
+    '\x7f\x00"\\\u2028',
+    {"\ud800": [1]},
+    jsontext.NumberText("1.50"),
+    {1: "a"},
+    (1, "b"),
+]
+
+
+def test_objects_and_lists_are_written_as_the_plain_writer_has_them() -> None:
+    deep: Any = 0
+    for _ in range(260):
+        deep = [deep]
+    for value in ([ODD], {"a": ODD}, *([item] for item in ODD), deep, [], {}, {"b": {"a": []}}):
+        assert values.text(value) == values.json_text(value) == jsontext.dump(value)
+
+
+@given(JSON)
+def test_any_value_is_written_as_the_plain_writer_has_it(value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        assert values.text(value) == jsontext.dump(value)
+
+
+@given(st.lists(JSON, max_size=4))
+def test_lists_of_texts_alone_are_read_as_mixed_ones(items: list[Any]) -> None:
+    assert values.texts(items) == values.texts([[], *items])
+
+
+@given(st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){3,4}\n?", fullmatch=True))
+def test_usual_addresses_are_those_the_library_reads(text: str) -> None:
+    assert values.ip(text) == values.ip(f"[{text.strip()}]")
