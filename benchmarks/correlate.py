@@ -3,9 +3,9 @@
     python benchmarks/correlate.py [--hits 5000000] [--groups 200000] [--correlations 50]
 
 Makes hits from a seed, runs the correlation kernel on them, and measures in the same process the unit: one Polars sort of these hits by (correlation,
-group, time), three rounds of both, the best of each. Prints one line of JSON;
-``ratio`` is the kernel's seconds over the unit and compares between machines, seconds do not. All types occur,
-sessions and extended conditions among them; each correlation has groups of its own, and a fifth of the groups have bursts.
+group, time), three rounds of both, the best of each. Prints one line of JSON; ``ratio`` is the kernel's seconds over the unit and compares between
+machines, seconds do not. All types occur, sessions and extended conditions among them; each correlation has groups of its own, and a fifth of the
+groups have bursts.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def made_correlations(number: int, rules: list[Rule]) -> list[Correlation]:
                 timedelta(hours=1 + index % 6),
                 "",
                 group_by=("actor.user.uid",),
-                bounds=() if temporal else bounds,
+                bounds=bounds if not temporal else () if extended else (Bound(BoundOperator.GTE, 2),),
                 terms=(Term(uids[:1], uids[1:]),) if extended else (),
                 fields=() if temporal or kind is CorrelationType.EVENT_COUNT else fields,
                 percentile=95.0,
