@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from sqlalchemy import select
 
-from engine.errors import StateError
 from engine.store import alert_changes, alert_rows, collecting, human_state, leases, outbox, plans, runs
 from engine.store import backup as backups
 from engine.store.alert_rows import AlertQuery
@@ -86,15 +85,6 @@ class State:
     def lease(self, name: str, holder: str, ttl: timedelta, now: datetime) -> AbstractContextManager[leases.Lease]:
         """Hold the lease ``name`` in a `with` block. Raises LeaseError while another has it, unless it ran out or its process is known to be gone."""
         return leases.held(self._database, name, holder, ttl, now)
-
-    def lake(self, lake: str, *, bind: bool) -> None:
-        """Make sure that this is the state of ``lake`` (its id); ``bind``: it becomes that where it has none yet. Raises StateError."""
-        with self._database.write() as connection:
-            known = connection.execute(select(meta.c.value).where(meta.c.key == "lake")).scalar()
-            if known is None and bind:
-                connection.execute(meta.insert().values(key="lake", value=lake))
-            elif known not in (None, lake):
-                raise StateError(f"the state {self.place} belongs to the lake {known}, not to {lake}: check `lake` and `state` in crosswind.toml")
 
     # Batches
 

@@ -377,14 +377,6 @@ def test_of_many_that_reach_for_a_lease_one_has_it(place: str, state: Store) -> 
     assert (len(held), len(refused)) == (1, 3)
 
 
-def test_a_state_belongs_to_one_lake(state: Store) -> None:
-    state.lake("l-1", bind=False)
-    state.lake("l-1", bind=True)
-    state.lake("l-1", bind=False)
-    with pytest.raises(StateError, match="belongs to the lake l-1, not to l-2"):
-        state.lake("l-2", bind=True)
-
-
 def test_two_that_open_a_new_state_at_once_make_one(place: str) -> None:
     together = Barrier(3)
     made: list[object] = []
