@@ -22,7 +22,7 @@ from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
 from engine.model import Reject, Skip
-from engine.schema import Mapping
+from engine.schema import COLUMNS, Mapping
 from engine.store.memory import EventIndex
 
 
@@ -101,17 +101,19 @@ def _add(found: Found, other: Found) -> None:
         found.seen_paths.setdefault(source, set()).update(paths)
 
 
-def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings) -> Found:
-    wants = {name: Want(plan.columns, plan.paths) for name, plan in program.plans.items()}
+def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, whole: bool = False) -> Found:
+    """Events of a batch through the rules. ``whole``: with all common columns of the events in ``frames``, for those who keep them."""
+    wants = {name: Want(tuple(COLUMNS) if whole else plan.columns, plan.paths) for name, plan in program.plans.items()}
     found = Found(batch, batch.records.height)
     for mapping, events, objects in events_of(found, wants, mappings, settings):
         plan = program.plans[mapping.source]
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
-        if plan.rules:
-            hits = detect(events, plan)
-            if hits.height:
-                found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
+        if plan.rules and (hits := detect(events, plan)).height:
+            found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
+        if whole:
+            kept = events.drop([name for name in events.columns if name.startswith(NATIVE)])
+            found.frames.append(kept.with_columns(pl.lit(mapping.version, pl.Int64()).alias("x.mapping_version")))
     return found
 
 

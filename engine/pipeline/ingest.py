@@ -29,7 +29,7 @@ from engine.pipeline.correlating import watermarks
 from engine.pipeline.lake_batch import Writers, Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
 from engine.pipeline.redetect import redetect, take_over
-from engine.pipeline.revising import FIRST, LAST, Revision, Span, revision
+from engine.pipeline.revising import FIRST, LAST, Revision, revision, union
 from engine.report.account import build_report
 from engine.report.summary import as_json
 from engine.schema import Mapping as SourceMapping
@@ -213,7 +213,7 @@ def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime]) -> 
     """The alerts that this batch's hits, a watermark that moved or a changed document make different."""
     touched = dict(written.touched)
     for stored in bench.state.alerts(AlertQuery(states=(State.OPEN,))):
-        touched[stored.alert.rule.uid] = _joined(touched.get(stored.alert.rule.uid), (stored.alert.first_time, stored.alert.last_time))
+        touched[stored.alert.rule.uid] = union(touched.get(stored.alert.rule.uid), (stored.alert.first_time, stored.alert.last_time))
     marks = watermarks(latest, bench.mappings, bench.now)
 
     def hits(rules: Sequence[str], low: datetime, high: datetime) -> pl.DataFrame:
@@ -245,10 +245,6 @@ def _notes(written: Written) -> list[str]:
     if written.too_late:
         notes.append(f"{written.too_late:,} hits came too late to change alerts; `crosswind run --backfill` looks at them")
     return notes
-
-
-def _joined(one: Span | None, other: Span) -> Span:
-    return other if one is None else (min(one[0], other[0]), max(one[1], other[1]))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -13,19 +13,17 @@ from functools import partial
 import polars as pl
 
 from connectors.batches import Batch, Input
-from connectors.normalize import NATIVE, Want
-from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.documents.redaction import redact_text
 from engine.errors import EngineError
 from engine.model import Reject
-from engine.pipeline.batch import Found, Settings, events_of, isolated, with_evidence
+from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.lake_hits import to_lake
-from engine.pipeline.revising import Span
+from engine.pipeline.revising import Span, union
 from engine.report.account import Totals
 from engine.runners import local
 from engine.runners.interrupts import until
-from engine.schema import COLUMNS, Mapping
+from engine.schema import Mapping
 from engine.store.fingerprints import with_fingerprints
 from engine.store.lake import Lake
 from engine.store.lake_tables import CONTENT, UID_HIGH, UID_LOW
@@ -91,21 +89,6 @@ def _detached(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.read_ipc(frame.write_ipc(None, compat_level=pl.CompatLevel.oldest()).getvalue())
 
 
-def full_work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings) -> Found:
-    """As `batch.work`, with all common columns of the events in ``frames``. Pure."""
-    wants = {name: Want(tuple(COLUMNS), plan.paths) for name, plan in program.plans.items()}
-    found = Found(batch, batch.records.height)
-    for mapping, events, objects in events_of(found, wants, mappings, settings):
-        plan = program.plans[mapping.source]
-        seen = found.seen_paths.setdefault(mapping.source, set())
-        seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
-        if plan.rules and (hits := detect(events, plan)).height:
-            found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
-        kept = events.drop([name for name in events.columns if name.startswith(NATIVE)])
-        found.frames.append(kept.with_columns(pl.lit(mapping.version, pl.Int64()).alias("x.mapping_version")))
-    return found
-
-
 def write_batch(
     given: Input,
     writers: Writers,
@@ -128,7 +111,7 @@ def write_batch(
     totals = Totals(objects=len(given.objects))
     written = Written(totals)
     keeper = Keeper(writers, program, {obj.uri: number for number, obj in enumerate(given.objects)})
-    step = partial(full_work, program=program, mappings=mappings, settings=settings)
+    step = partial(work, program=program, mappings=mappings, settings=settings, whole=True)
     index = EventIndex()
     try:
         for found in _found(given, settings, step, keeper, stopped):
@@ -229,5 +212,4 @@ def _touch(
 
 def widen(touched: dict[str, Span], rule: str, low: datetime, high: datetime) -> None:
     """Let ``touched`` reach over a span of hits of ``rule``."""
-    before = touched.get(rule, (low, high))
-    touched[rule] = (min(low, before[0]), max(high, before[1]))
+    touched[rule] = union(touched.get(rule), (low, high))

@@ -8,7 +8,6 @@ from hashlib import sha256
 import polars as pl
 
 from connectors.normalize import NATIVE
-from engine import schema
 from engine.correlate import evidence
 from engine.detect.program import Program
 from engine.schema import COLUMNS
@@ -64,9 +63,3 @@ def _fields(texts: pl.Series, program: Program) -> Sequence[pl.Series]:
     kind = pl.Struct({name: dtype if dtype == _TEXTS else pl.String() for name, dtype in wanted})
     found = texts.fill_null("{}").str.json_decode(kind).struct.unnest() if len(texts) else pl.DataFrame(schema=dict(kind))
     return [found[name].cast(dtype).alias(name) for name, dtype in wanted]
-
-
-def table_columns() -> dict[str, pl.DataType]:
-    """The columns of the table of hits and their types, without those the lake adds."""
-    own = {name: schema.COLUMNS[name].dtype for name in (*evidence.COLUMNS, *evidence.OPTIONAL)}
-    return own | {"rule": pl.String(), "x.rule_hash": pl.String(), "x.fields": pl.String()}

@@ -69,7 +69,7 @@ def reach(program: Program, touched: AnyMapping[str, Span]) -> Reach:
     def require(uid: str, span: Span) -> None:
         inner = by_uid.get(uid)
         if inner is None:
-            reads[uid] = _union(reads.get(uid), span)
+            reads[uid] = union(reads.get(uid), span)
             return
         needed.add(uid)
         for reference in inner.rules:
@@ -146,7 +146,8 @@ def _widened(span: Span, by: timedelta) -> Span:
     return (low - by if low - FIRST > by else FIRST), (high + by if LAST - high > by else LAST)
 
 
-def _union(one: Span | None, other: Span) -> Span:
+def union(one: Span | None, other: Span) -> Span:
+    """The span from the beginning of the one to the end of the other."""
     return other if one is None else (min(one[0], other[0]), max(one[1], other[1]))
 
 

@@ -108,16 +108,6 @@ class Lake:
         found = _between(self.scan("hits"), start, end)
         return found if rules is None else found.filter(pl.col("rule").is_in(sorted(rules)))
 
-    def raw_of(self, wanted: pl.DataFrame) -> pl.DataFrame:
-        """The records (x.uid, x.source, raw_data) of events given by x.uid, x.source and x.day."""
-        there = _partitions(wanted.select("x.source", "x.day").unique().iter_rows())
-        if there is None:
-            return pl.DataFrame(schema={"x.uid": pl.String(), "x.source": pl.String(), "raw_data": pl.String()})
-        with lake_errors(self.path, "read records"):
-            uids = wanted["x.uid"].unique().sort().implode()
-            found = self.scan("events").filter(there & pl.col("x.uid").is_in(uids)).select("x.uid", "x.source", "raw_data")
-            return found.collect(engine="streaming")
-
     def files(self, table: str, *, sources: Collection[str] | None = None, start: datetime | None = None, end: datetime | None = None) -> list[Path]:
         """The live files of a table that may hold rows of some sources and times, for tools that read Parquet themselves."""
         about = TABLES[table]

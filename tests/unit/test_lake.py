@@ -239,13 +239,6 @@ def test_fingerprints_of_slices_and_of_odd_texts() -> None:
     assert with_fingerprints(frame.clear()).height == 0
 
 
-def test_records_by_identity(lake: Lake) -> None:
-    put(lake, 1, events(10), events(10, day=1))
-    wanted = pl.DataFrame({"x.uid": ["aws.cloudtrail-1-4"], "x.source": ["aws.cloudtrail"], "x.day": [DAY.date() + timedelta(days=1)]})
-    assert lake.raw_of(wanted).rows() == [("aws.cloudtrail-1-4", "aws.cloudtrail", '{"n":4}')]
-    assert lake.raw_of(wanted.clear()).height == 0
-
-
 def test_events_between_are_half_open_and_touch_no_other_day(lake: Lake) -> None:
     put(lake, 1, *(events(10, day=day) for day in range(5)), events(10, source="gcp.audit"))
     found = lake.events_between(["aws.cloudtrail"], DAY + timedelta(days=2), DAY + timedelta(days=3), ["x.uid", "time"])
