@@ -79,7 +79,7 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
                 break
             summary.batches.append(done)
         if deliver and config.sinks:
-            summary.delivered = send(config, bench.state, clock())
+            summary.delivered = send(config, bench.state, clock(), stopped=bench.stopped)
     return summary
 
 
