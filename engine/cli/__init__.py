@@ -18,6 +18,7 @@ def main() -> None:
         print(f"crosswind {VERSION}")  # noqa: T201
         return
     gc.set_threshold(100_000, 50, 100)  # loading rules makes many objects that all stay: looking through them again and again frees nothing
+    sys.setswitchinterval(0.0005)  # a thread that comes back from a library waits this long for another to give way, not 5 ms
     try:
         from engine.cli.app import run
 
