@@ -14,6 +14,7 @@ import polars as pl
 
 from connectors.batches import Batch, Input, list_input
 from connectors.sources import load_mappings
+from connectors.transports.files import STDIN
 from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
@@ -27,6 +28,9 @@ from engine.runners.interrupts import heeded, until
 from engine.sigma.cache import load_cached
 from engine.sigma.ruleset import RuleSet
 from engine.store.memory import EventIndex, HitStore, Losers
+
+AHEAD = 4
+"""So many batches are read while the rules are loaded and compiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +73,22 @@ def scan(
     exist and for contradictory settings.
     """
     started = time.perf_counter()
-    mappings = load_mappings()
-    sources = [bundled.detections(), *rules] if builtin else rules
-    ruleset = portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
-    program = compile_program(ruleset, mappings)
-    loaded = time.perf_counter()
-    given = list_input(paths, settings.limits, stdin)
+
+    def opened(enough: Callable[[], bool]) -> tuple[Input, Iterator[Iterator[Batch]]]:
+        given = list_input(paths, settings.limits, stdin)
+        return given, local.read_ahead(given.streams(settings.limits), AHEAD, enough)
+
+    with local.beside(opened, at_once=STDIN not in paths and settings.jobs != 1) as opening:
+        mappings = load_mappings()
+        sources = [bundled.detections(), *rules] if builtin else rules
+        ruleset = portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
+        program = compile_program(ruleset, mappings)
+        loaded = time.perf_counter()
+        given, streams = opening()
     totals = Totals(objects=len(given.objects))
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=ruleset.rules))
     try:
-        for found in run(given, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
+        for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
             for rows in found.index:
                 index.add(rows)
             for hits in found.hits:
@@ -102,6 +112,7 @@ def scan(
 
 def run(
     given: Input,
+    streams: Iterator[Iterator[Batch]],
     settings: Settings,
     step: Callable[[Batch], Found],
     totals: Totals,
@@ -109,8 +120,8 @@ def run(
 ) -> Iterator[Found]:
     size = sum(obj.size for obj in given.objects)
     with heeded() as stopped:
-        streams = until(stopped, (until(stopped, stream) for stream in given.streams(settings.limits)))
-        for found in local.run(streams, partial(isolated, step=step), settings.jobs or local.default_jobs()):
+        heeding = until(stopped, (until(stopped, stream) for stream in streams))
+        for found in local.run(heeding, partial(isolated, step=step), settings.jobs or local.default_jobs()):
             totals.add(found)
             yield found
             if progress is not None:
