@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from engine.simulate import attack_agent, attack_aws, attack_azure, attack_gcp
-from engine.simulate.benign_ai import Sessions
-from engine.simulate.feeds import Stage
-from engine.simulate.story import Storyteller
+from engine.simulate.sample import attack_agent, attack_aws, attack_azure, attack_gcp
+from engine.simulate.sample.benign_ai import Sessions
+from engine.simulate.sample.feeds import Stage
+from engine.simulate.sample.story import Storyteller
 
 Play = Callable[[Stage, random.Random, Sessions, Storyteller], None]
 

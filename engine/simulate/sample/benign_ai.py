@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from engine.simulate import bedrock, ids, texts, writer
-from engine.simulate.aws import AwsCaller, service
-from engine.simulate.feeds import Stage
-from engine.simulate.gcp import GcpCaller, Target
-from engine.simulate.litellm import VirtualKey
-from engine.simulate.otel import Span, message, said
-from engine.simulate.rhythm import PEOPLE, after, moments
-from engine.simulate.story import Entry, Record
-from engine.simulate.vertex import endpoint
-from engine.simulate.world import AWS_DATA, AWS_HOME, AWS_NAT, AWS_PROD, AWS_SECOND, AZURE_IP, GCP_IP, OFFICE_IP, POD_IP, SDK, Person
+from engine.simulate.native import bedrock, ids, writer
+from engine.simulate.native.actors import AWS_HOME, SDK, Person
+from engine.simulate.native.aws import AwsCaller, service
+from engine.simulate.native.entries import Entry, Record
+from engine.simulate.native.gcp import GcpCaller, Target
+from engine.simulate.native.litellm import VirtualKey
+from engine.simulate.native.otel import Span, message, said
+from engine.simulate.native.vertex import endpoint
+from engine.simulate.sample import texts
+from engine.simulate.sample.feeds import Stage
+from engine.simulate.sample.rhythm import PEOPLE, after, moments
+from engine.simulate.sample.world import AWS_DATA, AWS_NAT, AWS_PROD, AWS_SECOND, AZURE_IP, GCP_IP, OFFICE_IP, POD_IP
 
 SONNET = "anthropic.claude-3-5-sonnet-20240620-v1:0"
 PROFILE = "us.anthropic.claude-3-5-sonnet-20241022-v2:0"

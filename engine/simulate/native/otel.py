@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.simulate import ids, writer
-from engine.simulate.story import Entry, Record
+from engine.simulate.native import ids, writer
+from engine.simulate.native.entries import Entry, Record
 
 SOURCE = "ai.otel"
 SCHEMA = "https://opentelemetry.io/schemas/1.37.0"

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.simulate import ids, writer
-from engine.simulate.story import Entry, Record
+from engine.simulate.native import ids, writer
+from engine.simulate.native.entries import Entry, Record
 
 SOURCE = "azure.activity"
 XML = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims"

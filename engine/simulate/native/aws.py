@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.simulate import ids, writer
-from engine.simulate.story import Entry, Record
-from engine.simulate.world import AWS_HOME, CLI, Role
+from engine.simulate.native import ids, writer
+from engine.simulate.native.actors import AWS_HOME, CLI, Role
+from engine.simulate.native.entries import Entry, Record
 
 SOURCE = "aws.cloudtrail"
 GLOBAL_HOSTS = {"iam": "iam.amazonaws.com", "signin": "signin.aws.amazon.com", "sts": "sts.amazonaws.com"}

@@ -1,28 +1,12 @@
-"""What the generator writes down about itself: entries of the logs, and the truth about which of them belong to the attack."""
+"""What the sample writes down about itself: which records belong to which step of the attack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One record of one log. ``route`` says which delivery folder it belongs to, ``published`` when the provider could deliver it.
-
-    ``uid`` is the event's identity as the engine computes it.
-    """
-
-    source: str
-    uid: str
-    time: datetime
-    published: datetime
-    record: Record
-    route: tuple[str, ...] = ()
+from engine.simulate.native.entries import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.simulate import azure, bedrock, entra, gcp, ids, litellm, openai, otel, vertex
-from engine.simulate.aws import SOURCE as CLOUDTRAIL
-from engine.simulate.aws import AwsCaller, CloudTrail
-from engine.simulate.story import Entry
-from engine.simulate.world import AWS_HOME, World
+from engine.simulate.native import azure, bedrock, entra, gcp, ids, litellm, openai, otel, vertex
+from engine.simulate.native.actors import AWS_HOME
+from engine.simulate.native.aws import SOURCE as CLOUDTRAIL
+from engine.simulate.native.aws import AwsCaller, CloudTrail
+from engine.simulate.native.entries import Entry
+from engine.simulate.sample.world import World
 
 
 @dataclass(frozen=True, slots=True)

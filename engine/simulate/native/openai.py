@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from engine.simulate import azure, ids, writer
-from engine.simulate.story import Entry, Record
-from engine.simulate.world import AZURE_REGION
+from engine.simulate.native import azure, ids, writer
+from engine.simulate.native.actors import AZURE_REGION
+from engine.simulate.native.entries import Entry, Record
 
 SOURCE = "azure.openai"
 GATEWAY = "GatewayLogs"

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from engine.simulate import writer
-from engine.simulate.story import Entry, Record
-from engine.simulate.world import GCP_PROJECT, GCP_REGION
+from engine.simulate.native import writer
+from engine.simulate.native.actors import GCP_PROJECT, GCP_REGION
+from engine.simulate.native.entries import Entry, Record
 
 SOURCE = "gcp.vertex_ai"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from engine.simulate.feeds import Stage
+from engine.simulate.sample.feeds import Stage
 
 PEOPLE = (0, 0, 0, 0, 0, 0, 1, 4, 9, 10, 10, 8, 5, 8, 10, 9, 8, 5, 2, 1, 0, 0, 0, 0)
 SERVICES = (4, 4, 3, 3, 3, 4, 5, 7, 9, 10, 10, 10, 9, 10, 10, 10, 9, 8, 7, 6, 6, 5, 5, 4)

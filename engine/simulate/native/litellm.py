@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from engine.simulate import ids, writer
-from engine.simulate.story import Entry, Record
+from engine.simulate.native import ids, writer
+from engine.simulate.native.entries import Entry, Record
 
 SOURCE = "ai.litellm"
 PRICE = {"bedrock": (3.0e-6, 1.5e-5), "azure": (1.5e-7, 6.0e-7), "vertex_ai": (1.0e-7, 4.0e-7)}

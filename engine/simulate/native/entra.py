@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from engine.simulate import azure, ids
-from engine.simulate.story import Entry, Record
-from engine.simulate.world import ARM, Person, ServicePrincipal
+from engine.simulate.native import azure, ids
+from engine.simulate.native.actors import ARM, Person, ServicePrincipal
+from engine.simulate.native.entries import Entry, Record
 
 SIGN_IN = "entra.signin"
 AUDIT = "entra.audit"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from datetime import datetime
 
-from engine.simulate import ids
-from engine.simulate.azure import AzureCaller
-from engine.simulate.entra import APPS, changed
-from engine.simulate.feeds import Stage
-from engine.simulate.gcp import GcpCaller, Target
-from engine.simulate.rhythm import PEOPLE, after, moments
-from engine.simulate.story import Entry
-from engine.simulate.world import CI_IPS, GCP_IP, GCP_PROJECT, OFFICE_IP, Person
+from engine.simulate.native import ids
+from engine.simulate.native.actors import GCP_PROJECT, Person
+from engine.simulate.native.azure import AzureCaller
+from engine.simulate.native.entra import APPS, changed
+from engine.simulate.native.entries import Entry
+from engine.simulate.native.gcp import GcpCaller, Target
+from engine.simulate.sample.feeds import Stage
+from engine.simulate.sample.rhythm import PEOPLE, after, moments
+from engine.simulate.sample.world import CI_IPS, GCP_IP, OFFICE_IP
 
 GCLOUD = "google-cloud-sdk gcloud/512.0.0 command/gcloud.storage.ls environment/None interactive/True python/3.12.8 (Linux 6.8.0)"
 GCP_SDK = "gl-python/3.12.9 grpc/1.70.0 gax/2.24.1 gccl/2.19.0"

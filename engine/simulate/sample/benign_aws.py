@@ -6,12 +6,13 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.simulate import ids
-from engine.simulate.aws import AwsCaller, iam_user, service
-from engine.simulate.feeds import Stage
-from engine.simulate.rhythm import PEOPLE, SERVICES, after, moments
-from engine.simulate.story import Record
-from engine.simulate.world import AWS_DATA, AWS_HOME, AWS_NAT, AWS_PROD, AWS_SECOND, CI_IPS, CLI, OFFICE_IP, SDK, Person
+from engine.simulate.native import ids
+from engine.simulate.native.actors import AWS_HOME, CLI, SDK, Person
+from engine.simulate.native.aws import AwsCaller, iam_user, service
+from engine.simulate.native.entries import Record
+from engine.simulate.sample.feeds import Stage
+from engine.simulate.sample.rhythm import PEOPLE, SERVICES, after, moments
+from engine.simulate.sample.world import AWS_DATA, AWS_NAT, AWS_PROD, AWS_SECOND, CI_IPS, OFFICE_IP
 
 KMS_KEY = "arn:aws:kms:{region}:{account}:key/0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff"
 

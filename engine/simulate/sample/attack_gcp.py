@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 
-from engine.simulate import ids
-from engine.simulate.attackers import HTTP_AGENT, JAILBREAK, MAIN_IP, RESOLD
-from engine.simulate.benign_ai import generate
-from engine.simulate.feeds import Stage
-from engine.simulate.gcp import GcpCaller, Target, deltas, key_name
-from engine.simulate.rhythm import after
-from engine.simulate.story import Entry, Storyteller
-from engine.simulate.world import GCP_PROJECT
+from engine.simulate.native import ids
+from engine.simulate.native.actors import GCP_PROJECT
+from engine.simulate.native.entries import Entry
+from engine.simulate.native.gcp import GcpCaller, Target, deltas, key_name
+from engine.simulate.sample.attackers import HTTP_AGENT, JAILBREAK, MAIN_IP, RESOLD
+from engine.simulate.sample.benign_ai import generate
+from engine.simulate.sample.feeds import Stage
+from engine.simulate.sample.rhythm import after
+from engine.simulate.sample.story import Storyteller
 
 ADMIN = "type.googleapis.com/google.iam.admin.v1"
 

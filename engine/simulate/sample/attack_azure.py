@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 
-from engine.simulate import ids
-from engine.simulate.attackers import JAILBREAK, LOCATION, MAIN_IP, NETWORK, RELAY_IPS
-from engine.simulate.azure import AzureCaller
-from engine.simulate.entra import changed
-from engine.simulate.feeds import Stage
-from engine.simulate.rhythm import after
-from engine.simulate.story import Entry, Record, Storyteller
-from engine.simulate.world import ServicePrincipal
+from engine.simulate.native import ids
+from engine.simulate.native.actors import ServicePrincipal
+from engine.simulate.native.azure import AzureCaller
+from engine.simulate.native.entra import changed
+from engine.simulate.native.entries import Entry, Record
+from engine.simulate.sample.attackers import JAILBREAK, LOCATION, MAIN_IP, NETWORK, RELAY_IPS
+from engine.simulate.sample.feeds import Stage
+from engine.simulate.sample.rhythm import after
+from engine.simulate.sample.story import Storyteller
 
 
 def pivot(stage: Stage, rng: random.Random, teller: Storyteller) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.simulate import ids, writer
-from engine.simulate.story import Entry, Record
+from engine.simulate.native import ids, writer
+from engine.simulate.native.entries import Entry, Record
 
 SOURCE = "aws.bedrock_invocation"
 LARGE = 100_000

@@ -19,8 +19,9 @@ import orjson
 import pytest
 
 from engine.errors import UsageError
-from engine.simulate import Truth, ids, simulate, truth
 from engine.simulate.__main__ import main
+from engine.simulate.native import ids
+from engine.simulate.sample import Truth, simulate, truth
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 DOCUMENTATION = [ip_network(n) for n in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")]

@@ -5,15 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from engine.simulate import ids
+from engine.simulate.native import ids
+from engine.simulate.native.actors import GCP_PROJECT, Person, Role, ServicePrincipal
 
 AWS_PROD = "111122223333"
 AWS_DATA = "444455556666"
-AWS_HOME = "us-east-1"
 AWS_SECOND = "eu-west-1"
-AZURE_REGION = "eastus"
-GCP_PROJECT = "example-ml-prod"
-GCP_REGION = "us-central1"
 
 OFFICE_IP = "203.0.113.10"
 CI_IPS = ("192.0.2.10", "192.0.2.11", "192.0.2.12")
@@ -22,58 +19,11 @@ AZURE_IP = "192.0.2.80"
 GCP_IP = "192.0.2.60"
 POD_IP = "192.0.2.42"
 
-ARM = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
-"""Well-known application id of Azure Resource Manager."""
-
 BROWSERS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15",
     "Mozilla/5.0 (X11; Linux x86_64; rv:136.0) Gecko/20100101 Firefox/136.0",
 )
-CLI = "aws-cli/2.24.10 md/awscrt#0.23.8 ua/2.0 os/linux#6.8.0 md/arch#x86_64 lang/python#3.12.9 md/pyimpl#CPython cfg/retry-mode#standard"
-SDK = "Boto3/1.37.4 md/Botocore#1.37.4 ua/2.0 os/linux#5.10.234 md/arch#x86_64 lang/python#3.12.9 md/pyimpl#CPython cfg/retry-mode#standard"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One employee. ``aws_key`` is the long-lived access key of the IAM user of that name."""
-
-    name: str
-    display: str
-    job: str
-    oid: str
-    home_ip: str
-    browser: str
-    aws_id: str
-    aws_key: str
-    litellm_hash: str
-
-    @property
-    def upn(self) -> str:
-        return f"{self.name}@example.com"
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """An IAM role."""
-
-    account: str
-    name: str
-    uid: str
-
-    @property
-    def arn(self) -> str:
-        return f"arn:aws:iam::{self.account}:role/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class ServicePrincipal:
-    """An Entra service principal."""
-
-    name: str
-    oid: str
-    app_id: str
-    key_id: str
 
 
 PEOPLE = (

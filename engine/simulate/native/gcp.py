@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from engine.simulate import ids, writer
-from engine.simulate.story import Entry, Record
-from engine.simulate.world import GCP_PROJECT
+from engine.simulate.native import ids, writer
+from engine.simulate.native.actors import GCP_PROJECT
+from engine.simulate.native.entries import Entry, Record
 
 SOURCE = "gcp.audit"
 AUDIT = "type.googleapis.com/google.cloud.audit.AuditLog"

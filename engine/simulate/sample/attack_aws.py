@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from datetime import datetime
 
-from engine.simulate import ids
-from engine.simulate.attackers import BACKDOOR, MAIN_IP, PROBE_AGENT, PROXY_AGENT, RELAY_IPS
-from engine.simulate.aws import AwsCaller, iam_user
-from engine.simulate.bedrock import Exchange
-from engine.simulate.benign_ai import HAIKU, NOVA, PROFILE, SONNET, Sessions, ask_assistant
-from engine.simulate.feeds import Stage
-from engine.simulate.rhythm import after
-from engine.simulate.story import Entry, Storyteller
-from engine.simulate.world import AWS_HOME, AWS_PROD, OFFICE_IP
+from engine.simulate.native import ids
+from engine.simulate.native.actors import AWS_HOME
+from engine.simulate.native.aws import AwsCaller, iam_user
+from engine.simulate.native.bedrock import Exchange
+from engine.simulate.native.entries import Entry
+from engine.simulate.sample.attackers import BACKDOOR, MAIN_IP, PROBE_AGENT, PROXY_AGENT, RELAY_IPS
+from engine.simulate.sample.benign_ai import HAIKU, NOVA, PROFILE, SONNET, Sessions, ask_assistant
+from engine.simulate.sample.feeds import Stage
+from engine.simulate.sample.rhythm import after
+from engine.simulate.sample.story import Storyteller
+from engine.simulate.sample.world import AWS_PROD, OFFICE_IP
 
 REGIONS = (AWS_HOME, "us-west-2", "eu-central-1", "ap-southeast-2")
 OPUS = "anthropic.claude-3-opus-20240229-v1:0"

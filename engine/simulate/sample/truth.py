@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from engine.simulate.story import Step, Truth
+from engine.simulate.sample.story import Step, Truth
 
 NAME = "expected.json"
 
