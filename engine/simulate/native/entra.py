@@ -23,12 +23,18 @@ APPS = {
     "portal": ("c44b4083-3bb0-49c1-b47d-974e53cbdf3c", "Azure Portal", ARM, "Windows Azure Service Management API"),
     "cli": ("04b07795-8ddb-461a-bbee-02f9e1bf7b46", "Microsoft Azure CLI", ARM, "Windows Azure Service Management API"),
     "office": ("4765445b-32c6-49b0-83e6-1d93765276ca", "OfficeHome", "00000003-0000-0000-c000-000000000000", "Microsoft Graph"),
+    "aws": ("8b8a6449-9c30-4b3c-9d9e-0e6a0c2f5b11", "AWS IAM Identity", "8b8a6449-9c30-4b3c-9d9e-0e6a0c2f5b11", "AWS IAM Identity"),
+    "gcp": ("2f5e8f63-7f0a-4f5b-8d0c-3f3f6f1f7a02", "Google Cloud", "2f5e8f63-7f0a-4f5b-8d0c-3f3f6f1f7a02", "Google Cloud"),
     "teams": ("1fec8e78-bce4-4aaf-ab1b-5451cc387264", "Microsoft Teams", "00000003-0000-0000-c000-000000000000", "Microsoft Graph"),
 }
 """Client applications: application id, name, resource id and resource name; well-known ids of Microsoft's own applications."""
 FAILURES = {
     50126: "Error validating credentials due to invalid username or password.",
     50074: "Strong Authentication is required.",
+    50053: "The account is locked, you've tried to sign in too many times with an incorrect user ID or password.",
+    50058: "Session information is not sufficient for single-sign-on.",
+    65001: "The user or administrator has not consented to use the application.",
+    700016: "Application was not found in the directory.",
     50140: "This error occurred due to 'Keep me signed in' interrupt when the user was signing-in.",
     7000215: "Invalid client secret is provided.",
 }
@@ -48,8 +54,22 @@ class Directory:
         self.tenant = tenant
         self.entries: list[Entry] = []
 
-    def user(self, when: datetime, person: Person, app: str, ip: str, *, error: int = 0, interactive: bool = True, mfa: bool = True) -> Entry:
-        """A sign-in of a person. ``record["properties"]["id"]`` is the sign-in that later tokens name."""
+    def user(
+        self,
+        when: datetime,
+        person: Person,
+        app: str,
+        ip: str,
+        *,
+        error: int = 0,
+        interactive: bool = True,
+        mfa: bool = True,
+        location: Record = HOME,
+        asn: int = 64500,
+        risk: str = "none",
+        agent: str = "",
+    ) -> Entry:
+        """A sign-in of a person. ``record["properties"]["id"]`` is the sign-in that later tokens name; ``agent`` is another browser than usual."""
         app_id, app_name, resource, resource_name = APPS[app]
         category = "SignInLogs" if interactive else "NonInteractiveUserSignInLogs"
         sign_in = ids.guid(self.rng)
@@ -63,16 +83,16 @@ class Directory:
             "ipAddress": ip,
             "status": _status(error),
             "clientAppUsed": "Browser" if app != "cli" else "Mobile Apps and Desktop clients",
-            "userAgent": person.browser if app != "cli" else "azsdk-python-identity/1.20.0 Python/3.12.9 (Linux-6.8.0-x86_64)",
+            "userAgent": agent or person.browser if app != "cli" else "azsdk-python-identity/1.20.0 Python/3.12.9 (Linux-6.8.0-x86_64)",
             "deviceDetail": {"deviceId": "", "operatingSystem": "Windows10", "browser": "Chrome 134.0.0"} if app != "cli" else {"deviceId": ""},
-            "location": HOME,
+            "location": location,
             "mfaDetail": {"authMethod": "Mobile app notification"} if mfa and not error else {},
             "conditionalAccessStatus": "success" if not error else "failure",
             "appliedConditionalAccessPolicies": [],
             "isInteractive": interactive,
             "tokenIssuerType": "AzureAD",
-            "riskLevelAggregated": "none",
-            "riskLevelDuringSignIn": "none",
+            "riskLevelAggregated": risk,
+            "riskLevelDuringSignIn": risk,
             "riskState": "none",
             "riskEventTypes_v2": [],
             "resourceDisplayName": resource_name,
@@ -80,7 +100,7 @@ class Directory:
             "homeTenantId": self.tenant,
             "authenticationRequirement": need,
             "userType": "Member",
-            "autonomousSystemNumber": 64500,
+            "autonomousSystemNumber": asn,
             "crossTenantAccessType": "none",
             "uniqueTokenIdentifier": ids.token_identifier(sign_in),
             "incomingTokenType": "none" if interactive else "refreshToken",
@@ -116,13 +136,15 @@ class Directory:
         }
         return self._sign_in(when, "ServicePrincipalSignInLogs", sign_in, who.name, ip, error, properties)
 
-    def managed_identity(self, when: datetime, oid: str, name: str) -> Entry:
-        """A sign-in of a managed identity; it has no address."""
+    def managed_identity(self, when: datetime, oid: str, name: str, *, app_id: str = "", federated: str = "", ip: str = "") -> Entry:
+        """A sign-in of a managed identity; it has no address, unless it was entered by the federated credential of that id."""
         sign_in = ids.guid(self.rng)
         properties: Record = {
             "servicePrincipalId": oid,
             "servicePrincipalName": name,
-            "ipAddress": "",
+            **({"appId": app_id} if app_id else {}),
+            **({"federatedCredentialId": federated} if federated else {}),
+            "ipAddress": ip,
             "status": _status(0),
             "location": {},
             "isInteractive": False,
@@ -130,7 +152,7 @@ class Directory:
             "resourceId": "cfa8b339-82a2-471a-a3c9-0fc0be7a4093",
             "uniqueTokenIdentifier": ids.service_token_identifier(sign_in),
         }
-        return self._sign_in(when, "ManagedIdentitySignInLogs", sign_in, name, "", 0, properties)
+        return self._sign_in(when, "ManagedIdentitySignInLogs", sign_in, name, ip, 0, properties)
 
     def _sign_in(self, when: datetime, category: str, sign_in: str, name: str, ip: str, error: int, properties: Record) -> Entry:
         delay = timedelta(seconds=self.rng.randrange(45, 700))

@@ -22,17 +22,20 @@ AUDIT = "type.googleapis.com/google.cloud.audit.AuditLog"
 
 @dataclass(frozen=True, slots=True)
 class GcpCaller:
-    """Who calls: ``key`` is the resource name of a service-account key, ``delegation`` the accounts behind an impersonated one."""
+    """Who calls: ``key`` is the resource name of a service-account key, ``delegation`` the accounts behind an impersonated one. ``federated``
+    is the subject of a caller from elsewhere, who has no e-mail address.
+    """
 
     email: str
     ip: str
     agent: str
     key: str = ""
     delegation: tuple[str, ...] = ()
+    federated: str = ""
 
     @property
     def subject(self) -> str:
-        return ("serviceAccount:" if self.email.endswith(".gserviceaccount.com") else "user:") + self.email
+        return self.federated or ("serviceAccount:" if self.email.endswith(".gserviceaccount.com") else "user:") + self.email
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,9 @@ class Target:
 class AuditLog:
     """The audit logs of one project."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, project: str = GCP_PROJECT) -> None:
         self.rng = rng
+        self.project = project
         self.entries: list[Entry] = []
 
     def call(
@@ -93,13 +97,13 @@ class AuditLog:
         if response is not None and not code:
             body["response"] = response
         body |= payload
-        log_name = f"projects/{GCP_PROJECT}/logs/cloudaudit.googleapis.com%2F{log}"
+        log_name = f"projects/{self.project}/logs/cloudaudit.googleapis.com%2F{log}"
         insert = ids.letters(rng, 12, "abcdefghijklmnopqrstuvwxyz0123456789")
         received = when + timedelta(milliseconds=rng.randrange(300, 2400))
         record: Record = {
             "protoPayload": body,
             "insertId": insert,
-            "resource": {"type": target.kind, "labels": {"project_id": GCP_PROJECT, **dict(target.labels)}},
+            "resource": {"type": target.kind, "labels": {"project_id": self.project, **dict(target.labels)}},
             "timestamp": stamp,
             "severity": "ERROR" if code else "NOTICE" if log == "activity" else "INFO",
             "logName": log_name,
@@ -119,14 +123,20 @@ class AuditLog:
 
 
 def _authentication(who: GcpCaller) -> Record:
-    authentication: Record = {"principalEmail": who.email, "principalSubject": who.subject}
+    authentication: Record = {"principalEmail": who.email} if who.email else {}
+    authentication["principalSubject"] = who.subject
     if who.key:
         authentication["serviceAccountKeyName"] = who.key
     if who.delegation:
-        authentication["serviceAccountDelegationInfo"] = [
-            {"firstPartyPrincipal": {"principalEmail": email}, "principalSubject": f"serviceAccount:{email}"} for email in who.delegation
-        ]
+        authentication["serviceAccountDelegationInfo"] = [_delegate(name) for name in who.delegation]
     return authentication
+
+
+def _delegate(name: str) -> Record:
+    if "://" in name:
+        return {"principalSubject": name}
+    kind = "serviceAccount" if name.endswith(".gserviceaccount.com") else "user"
+    return {"firstPartyPrincipal": {"principalEmail": name}, "principalSubject": f"{kind}:{name}"}
 
 
 def deltas(role: str, members: Sequence[str], action: str = "ADD") -> Record:
@@ -137,6 +147,6 @@ def deltas(role: str, members: Sequence[str], action: str = "ADD") -> Record:
     }
 
 
-def key_name(email: str, key: str) -> str:
+def key_name(email: str, key: str, project: str = GCP_PROJECT) -> str:
     """Resource name of a service-account key as ``serviceAccountKeyName`` has it."""
-    return f"//iam.googleapis.com/projects/{GCP_PROJECT}/serviceAccounts/{email}/keys/{key}"
+    return f"//iam.googleapis.com/projects/{project}/serviceAccounts/{email}/keys/{key}"

@@ -55,6 +55,11 @@ def service_token_identifier(sign_in: str) -> str:
     return base64.b64encode(sign_in.encode()).decode()
 
 
+def later(when: datetime, rng: random.Random, low: float, high: float) -> datetime:
+    """A moment between ``low`` and ``high`` seconds after ``when``."""
+    return when + timedelta(seconds=rng.uniform(low, high))
+
+
 def seconds(when: datetime) -> str:
     """``2026-03-02T10:15:00Z``: one-second resolution, CloudTrail and Bedrock."""
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")

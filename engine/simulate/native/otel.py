@@ -59,6 +59,7 @@ class Collector:
 
     def __init__(self, rng: random.Random, service: str) -> None:
         self.rng = rng
+        self.service = service
         self.entries: list[Entry] = []
         self.resource = attributes(
             {
@@ -94,10 +95,14 @@ class Collector:
             record |= {"startTimeUnixNano": ids.unix_nano(span.start), "endTimeUnixNano": ids.unix_nano(end)}
             record |= {"attributes": attributes(span.attributes), "status": {"code": 2, "message": span.error} if span.error else {}, "flags": 256}
             written.append(record)
-            entries.append(Entry(SOURCE, f"{trace}|{uid}", span.start, end, record))
+            entries.append(Entry(SOURCE, f"{trace}|{uid}", span.start, end, record, (self.service,)))
         self.entries.extend(entries)
         self._batches.append((max(entry.published for entry in entries), written))
         return entries
+
+    def forget(self) -> None:
+        """Drop the traces kept for `files`."""
+        self._batches.clear()
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """One file a day: path and bytes."""

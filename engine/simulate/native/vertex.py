@@ -17,16 +17,17 @@ from engine.simulate.native.entries import Entry, Record
 SOURCE = "gcp.vertex_ai"
 
 
-def endpoint(model: str) -> str:
+def endpoint(model: str, project: str = GCP_PROJECT) -> str:
     """Resource name of a publisher model."""
-    return f"projects/{GCP_PROJECT}/locations/{GCP_REGION}/publishers/google/models/{model}"
+    return f"projects/{project}/locations/{GCP_REGION}/publishers/google/models/{model}"
 
 
 class RequestResponse:
     """The request-response table of one project."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, project: str = GCP_PROJECT) -> None:
         self.rng = rng
+        self.project = project
         self.entries: list[Entry] = []
 
     def row(self, when: datetime, model: str, prompt: str, answer: str, *, system: str = "") -> Entry:
@@ -44,7 +45,7 @@ class RequestResponse:
             "usage_metadata": {"prompt_token_count": read, "candidates_token_count": wrote, "total_token_count": read + wrote},
             "model_version": model,
         }
-        name = endpoint(model)
+        name = endpoint(model, self.project)
         number = str(rng.randrange(10**18, 10**19))
         stamp = f"{when + timedelta(milliseconds=900):%Y-%m-%d %H:%M:%S.%f} UTC"
         record: Record = {

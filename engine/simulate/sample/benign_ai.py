@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
+from engine.simulate import texts
 from engine.simulate.native import bedrock, ids, writer
 from engine.simulate.native.actors import AWS_HOME, SDK, Person
 from engine.simulate.native.aws import AwsCaller, service
@@ -13,7 +14,6 @@ from engine.simulate.native.gcp import GcpCaller, Target
 from engine.simulate.native.litellm import VirtualKey
 from engine.simulate.native.otel import Span, message, said
 from engine.simulate.native.vertex import endpoint
-from engine.simulate.sample import texts
 from engine.simulate.sample.feeds import Stage
 from engine.simulate.sample.rhythm import PEOPLE, after, moments
 from engine.simulate.sample.world import AWS_DATA, AWS_NAT, AWS_PROD, AWS_SECOND, AZURE_IP, GCP_IP, OFFICE_IP, POD_IP
