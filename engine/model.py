@@ -155,9 +155,9 @@ class Join:
 class Factor:
     """One step of a score.
 
-    ``name``: ``alert`` (``value`` its risk, ``points`` what is left of it after its rank, ``about`` its uid), ``rest`` (alerts beyond the first 100, as
-    one), ``combined``, then what multiplies: ``tactics``, ``clouds``, ``trust``, last ``cap``; there ``points`` is the score after the step. ``why`` has
-    every number that went in.
+    ``name``: ``alert`` (``value`` its risk, ``points`` what its rank leaves of it, ``about`` its uid), ``rest`` (the alerts beyond the first 100, as
+    one), ``combined``, then what multiplies: ``tactics``, ``clouds``, ``trust``, last ``cap``; there ``points`` is the score after the step.
+    ``why`` has every number that went in.
     """
 
     name: str
