@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
 from engine.model import Alert, Incident
-from engine.report.page.layout import RuleGroup, by_rule, cut, shortened, unique, worst
+from engine.report.page.layout import RuleGroup, by_rule, cut, shortened, worst
 
 WIDTH = 1000
 _BOX, _HIGH, _GAP, _TOP = 212, 36, 12, 34
 _MOST = 12
 _LABEL = 31
 _TARGETS = ("resource", "model")
+_NO_BOX = ("event", "request", "account", *_TARGETS)
+"""Keys that prove a join and are nothing one acts with."""
 HEADS = ("who", "through", "what was seen", "what was touched")
 """The columns, from left to right."""
 KINDS = ("principal", "key", "alert", "target")
@@ -59,34 +62,52 @@ class Graph:
 Node = tuple[int, str]
 """Column and what stands there."""
 
+Bond = tuple[Node, Node]
+
 
 def graph(incident: Incident, alerts: Sequence[Alert]) -> Graph:
     """The entity graph of ``incident``; ``alerts`` are its members by time. Columns that would stay empty are left out."""
     groups = by_rule(alerts)
-    rule_of = {alert.uid: group.uid for group in groups for alert in group.alerts}
-    bonds: dict[tuple[Node, Node], tuple[str, str]] = {}
     people = [principal.entity for principal in incident.principals]
-    for join in incident.joins:
-        strength = str(join.strength)
-        if join.key not in people:
-            for uid in (join.a, join.b):
-                if uid in rule_of:
-                    bonds.setdefault(((1, join.key), (2, rule_of[uid])), (strength, join.reason))
-    keys = unique(key for ((_, key), _) in bonds)
-    for principal in incident.principals:
-        own = [join for join in incident.joins if join.key == principal.entity]
-        reached = [(2, rule_of[uid]) for join in own for uid in (join.a, join.b) if uid in rule_of] or [(1, key) for key in keys]
-        for node in reached or [(2, group.uid) for group in groups]:
-            bonds.setdefault(((0, principal.entity), node), (str(principal.strength), "actor"))
-    targets = unique(f"{entity.type}:{entity.value}" for alert in alerts for entity in alert.entities if entity.type in _TARGETS)
+    shared = _shared(incident, people)
+    bonds: dict[Bond, tuple[str, str]] = {}
+    called: dict[str, str] = {}
     for alert in alerts:
+        seen = (2, alert.rule.uid)
+        named = {entity.value.casefold() for entity in alert.entities}
+        who = [person for person in people if person.partition(":")[2].casefold() in named]
+        for key, (strength, reason) in shared.get(alert.uid, {}).items():
+            bonds.setdefault(((1, key), seen), (strength, reason))
+            for person in who:
+                bonds.setdefault(((0, person), (1, key)), (strength, "acted with it"))
+        if alert.uid not in shared:
+            for person in who:
+                bonds.setdefault(((0, person), seen), ("strong", "acted"))
         for entity in alert.entities:
             if entity.type in _TARGETS:
-                bonds.setdefault(((2, rule_of[alert.uid]), (3, f"{entity.type}:{entity.value}")), ("strong", "touched"))
+                name = called.setdefault(entity.value, f"{entity.type}:{entity.value}")  # a model is often named as a resource as well
+                bonds.setdefault((seen, (3, name)), ("strong", "touched"))
+    keys = _frequent(node for bond in bonds for node in bond if node[0] == 1)
+    targets = _frequent(node for bond in bonds for node in bond if node[0] == 3)
     return _drawn([people, keys, [group.uid for group in groups], targets], bonds, groups)
 
 
-def _drawn(columns: Sequence[Sequence[str]], bonds: Mapping[tuple[Node, Node], tuple[str, str]], groups: Sequence[RuleGroup]) -> Graph:
+def _shared(incident: Incident, people: Sequence[str]) -> dict[str, dict[str, tuple[str, str]]]:
+    """By alert the keys, sessions and addresses over which it joined others, with strength and reason of the best such join."""
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    for join in incident.joins:
+        if join.key not in people and join.key.partition(":")[0] not in _NO_BOX:
+            for uid in (join.a, join.b):
+                found.setdefault(uid, {}).setdefault(join.key, (str(join.strength), join.reason))
+    return found
+
+
+def _frequent(nodes: Iterable[Node]) -> list[str]:
+    """What has the most lines first: where there is no room for all, these say most."""
+    return [name for (_, name), _ in Counter(nodes).most_common()]
+
+
+def _drawn(columns: Sequence[Sequence[str]], bonds: Mapping[Bond, tuple[str, str]], groups: Sequence[RuleGroup]) -> Graph:
     used = [number for number, column in enumerate(columns) if column]
     place = {number: index * (WIDTH - _BOX) // max(len(used) - 1, 1) for index, number in enumerate(used)}
     tall = max((min(len(columns[number]), _MOST + 1) for number in used), default=1)
@@ -95,10 +116,10 @@ def _drawn(columns: Sequence[Sequence[str]], bonds: Mapping[tuple[Node, Node], t
     at: dict[Node, tuple[int, int]] = {}
     boxes: list[Box] = []
     for number in sorted(used, key=lambda each: each != 2):  # what was seen stands in order of time; the others stand near it
-        names = list(columns[number])
+        names = columns[number]
+        shown = list(names) if len(names) <= _MOST + 1 else list(names[:_MOST]) if number != 2 else [group.uid for group in worst(groups, _MOST)]
         if number != 2:
-            names.sort(key=lambda name: _middle([at[other][1] for other in _others((number, name), bonds) if other in at]))
-        shown = names if len(names) <= _MOST + 1 else names[:_MOST] if number != 2 else [group.uid for group in worst(groups, _MOST)]
+            shown.sort(key=lambda name: _middle([at[other][1] for other in _others((number, name), bonds) if other in at]))
         left = len(names) - len(shown)
         top = _TOP + (tall - len(shown) - bool(left)) * (_HIGH + _GAP) // 2
         for index, name in enumerate(shown):
@@ -110,7 +131,7 @@ def _drawn(columns: Sequence[Sequence[str]], bonds: Mapping[tuple[Node, Node], t
     return Graph(height, tuple(boxes), tuple(lines), tuple((place[number], HEADS[number]) for number in used))
 
 
-def _others(node: Node, bonds: Iterable[tuple[Node, Node]]) -> list[Node]:
+def _others(node: Node, bonds: Iterable[Bond]) -> list[Node]:
     return [b if a == node else a for a, b in bonds if node in (a, b)]
 
 

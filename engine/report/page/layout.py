@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.model import Alert, Level
@@ -47,8 +47,3 @@ def cut(text: str, most: int) -> str:
 def shortened(text: str, most: int) -> str:
     """``text``, its end left out where it is longer than ``most`` characters: for what is read from its beginning."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
-
-
-def unique(values: Iterable[str]) -> list[str]:
-    """``values`` without repeats, in order."""
-    return list(dict.fromkeys(values))
