@@ -146,39 +146,39 @@ def _found(given: Input, settings: Settings, step: Callable[[Batch], Found], kee
 
 
 def _against_earlier(pending: pl.DataFrame, lake: Lake, writers: Writers, batch: int, written: Written) -> pl.DataFrame:
-    """(object, x.position) of new events that an earlier batch brought. Of two records with one identity the greater stays, whichever came first."""
+    """(object, x.position) of new events that an earlier batch brought. Of records with one identity the greatest stays, whichever came first."""
     days = pending.select("x.source", "x.day").unique().iter_rows()
-    known = lake.known(days, batch, among=pending)
-    both = pending.join(known.rename({CONTENT: "before", "x.day": "day"}), on=[*_IDENTITY, "x.source"])
-    repeated = both.filter(pl.col(CONTENT) <= pl.col("before"))
-    better = both.filter(pl.col(CONTENT) > pl.col("before"))
-    clashing = both.filter(pl.col(CONTENT) != pl.col("before")).height
-    for source, count in repeated["x.source"].value_counts().iter_rows():
+    known = lake.known(days, batch, among=pending).rename({CONTENT: "before", "x.day": "day"})
+    both = pending.join(known, on=[*_IDENTITY, "x.source"])
+    both = both.with_columns(best=pl.max_horizontal(CONTENT, pl.col("before").max().over(*_IDENTITY, "x.source")))
+    told = both.group_by("object", "x.position", "x.source").agg(
+        same=(pl.col("before") == pl.col(CONTENT)).any(), better=(pl.col("before") < pl.col(CONTENT)).all()
+    )
+    for source, count in told["x.source"].value_counts().iter_rows():
         written.totals.events[source] -= count
-    written.totals.duplicates += both.height - clashing
-    written.totals.conflicts += clashing
-    written.known, written.replaced = repeated.height, better.height
-    if better.height:
-        for source, count in better["x.source"].value_counts().iter_rows():
-            written.totals.events[source] -= count
-        _withdraw(better, lake, writers, written)
+    written.totals.duplicates += told.filter("same").height
+    written.totals.conflicts += told.filter(~pl.col("same")).height
+    repeated = told.filter(~pl.col("better"))
+    written.known, written.replaced = repeated.height, told.height - repeated.height
+    beaten = both.filter(pl.col("before") < pl.col("best"))
+    if beaten.height:
+        _withdraw(beaten, lake, writers, written)
     return repeated.select("object", "x.position")
 
 
-def _withdraw(better: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> None:
-    """Take the losers of earlier batches out of the lake, with their hits."""
-    keys = better.select("x.source", pl.col("day").alias("x.day"), *(pl.col(name).reinterpret(signed=True) for name in _IDENTITY)).unique()
+def _withdraw(beaten: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> None:
+    """Take events of earlier batches (x.source, ``day``, identity) out of the lake, with their hits."""
+    keys = beaten.select("x.source", pl.col("day").alias("x.day"), *(pl.col(name).reinterpret(signed=True) for name in _IDENTITY)).unique()
     days = keys["x.day"].unique().implode()
     old = lake.scan("events").filter(pl.col("x.day").is_in(days)).join(keys.lazy(), on=["x.source", "x.day", *_IDENTITY], how="semi")
     lost = old.select("x.source", "x.day", "x.uid").collect()
     if lost.height != keys.height:
         raise EngineError(f"{keys.height} events of earlier batches were to be replaced, {lost.height} were found")
     writers.events.withdraw(lost)
-    uids = lost["x.uid"].implode()
-    hits = lake.scan("hits").filter(pl.col("x.uid").is_in(uids)).select("rule", "time", "x.day", "x.uid", "x.source").collect()
-    hits = hits.join(lost.select("x.source", "x.uid"), on=["x.source", "x.uid"], how="semi")
-    writers.hits.withdraw(hits.select("x.source", "x.day", "x.uid"))
-    for rule, moment in hits.select("rule", "time").iter_rows():
+    hits = lake.scan("hits").filter(pl.col("x.day").is_in(days)).join(lost.lazy(), on=["x.source", "x.day", "x.uid"], how="semi")
+    found = hits.select("rule", "time", "x.source", "x.day", "x.uid").collect()
+    writers.hits.withdraw(found.select("x.source", "x.day", "x.uid"))
+    for rule, moment in found.select("rule", "time").iter_rows():
         widen(written.touched, rule, moment, moment)
 
 

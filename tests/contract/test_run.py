@@ -91,10 +91,12 @@ def test_duplicates_across_batches_are_counted_and_dropped(run: Run, place: Plac
 
 
 @pytest.mark.parametrize("greater_first", [False, True])
-def test_of_two_records_with_one_identity_the_greater_stays(run: Run, place: Place, greater_first: bool) -> None:
+@pytest.mark.parametrize("second_minute", [0, 60 * 17])
+def test_of_two_records_with_one_identity_the_greater_stays(run: Run, place: Place, greater_first: bool, second_minute: int) -> None:
+    """Also where they tell times of two days."""
     from hashlib import sha256
 
-    one, other = call(1, 0), call(1, 0, "DescribeTrails")
+    one, other = call(1, 0), call(1, second_minute, "DescribeTrails")
     lesser, greater = sorted((one, other), key=lambda each: sha256(json.dumps(each).encode()).digest())
     first, second = (greater, lesser) if greater_first else (lesser, greater)
     place.put("a.json", first, call(9, 0, "Other"))
