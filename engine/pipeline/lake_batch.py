@@ -14,11 +14,10 @@ import polars as pl
 
 from connectors.batches import Batch, Input
 from engine.detect.program import Program
-from engine.documents.redaction import redact_text
 from engine.errors import EngineError
-from engine.model import Reject
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.lake_hits import to_lake
+from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.revising import Span, union
 from engine.report.account import Totals
 from engine.runners import local
@@ -112,6 +111,7 @@ def write_batch(
     written = Written(totals)
     keeper = Keeper(writers, program, {obj.uri: number for number, obj in enumerate(given.objects)})
     step = partial(work, program=program, mappings=mappings, settings=settings, whole=True)
+    rejects = Rejects(writers.rejects, lake, batch, source, [obj.uri for obj in given.objects], settings.now)
     index = EventIndex()
     try:
         for found in _found(given, settings, step, keeper, stopped):
@@ -119,7 +119,7 @@ def write_batch(
             written.ends.update(found.batch.ends)
             for rows in found.index:
                 index.add(rows)
-            _keep_rejects(writers.rejects, [*found.rejects, *found.batch.rejects, *found.batch.failed], source, settings.now)
+            rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
         if stopped():
             return None
         losers = index.resolve(partial(given.read_again, settings.limits))
@@ -143,13 +143,6 @@ def _found(given: Input, settings: Settings, step: Callable[[Batch], Found], kee
     streams = until(stopped, (until(stopped, stream) for stream in given.streams(settings.limits)))
     # What cannot be written must end the run; what cannot be worked on is one record's fault.
     return local.run(streams, lambda batch: keeper.keep(isolated(batch, step)), settings.jobs or local.default_jobs())
-
-
-def _keep_rejects(writer: LakeWriter, rejects: list[Reject], source: str, now: datetime) -> None:
-    if rejects:
-        rows = [(reject.object, reject.position, redact_text(reject.reason), source, now.date()) for reject in rejects]
-        kinds = {"object": pl.String(), "position": pl.Int64(), "reason": pl.String(), "source": pl.String(), "x.day": pl.Date()}
-        writer.write(pl.DataFrame(rows, schema=kinds, orient="row"))
 
 
 def _against_earlier(pending: pl.DataFrame, lake: Lake, writers: Writers, batch: int, written: Written) -> pl.DataFrame:

@@ -94,6 +94,12 @@ class Lake:
                 found = found.join(among.lazy().select(UID_HIGH, UID_LOW).unique(), on=[UID_HIGH, UID_LOW], how="semi")
             return found.collect(engine="streaming")
 
+    def rejects_of(self, objects: Sequence[str], before_batch: int) -> pl.DataFrame:
+        """What earlier batches could not read of some objects."""
+        with lake_errors(self.path, "read what earlier batches could not read"):
+            wanted = pl.LazyFrame({"object": objects}, schema={"object": pl.String()})
+            return self.scan("rejects").filter(pl.col("x.batch") < before_batch).join(wanted, on="object", how="semi").collect(engine="streaming")
+
     def events_between(
         self, sources: Collection[str] | None, start: datetime | None, end: datetime | None, columns: Sequence[str] | None = None
     ) -> pl.LazyFrame:
