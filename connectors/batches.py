@@ -126,7 +126,7 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
                     continue
                 frames.append((index, obj.uri, piece.records))
                 held += piece.decompressed
-                if held >= size.of_batch(held):
+                if held + piece.decompressed // 2 >= size.of_batch(held):  # the nearest that whole pieces come to
                     size.text += held
                     yield _filled(batch, frames, repeats)
                     batch, frames, held = _empty_batch(), [], 0

@@ -132,12 +132,13 @@ def run(
 def portable(ruleset: RuleSet) -> RuleSet:
     """The same rules, crosswind's own with a path that does not tell where it is installed."""
     folder = bundled.detections()
+    start = str(folder)
 
     def path(given: str | None) -> str | None:
-        own = given is not None and Path(given).is_relative_to(folder)
+        own = given is not None and given.startswith(start) and Path(given).is_relative_to(folder)
         return f"detections/{Path(given).relative_to(folder).as_posix()}" if own and given else given
 
-    rules = tuple(replace(rule, path=path(rule.path)) for rule in ruleset.rules)
+    rules = tuple(rule if (told := path(rule.path)) == rule.path else replace(rule, path=told) for rule in ruleset.rules)
     correlations = tuple(replace(each, path=path(each.path)) for each in ruleset.correlations)
     return replace(ruleset, rules=rules, correlations=correlations)
 
