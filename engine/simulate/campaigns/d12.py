@@ -14,8 +14,8 @@ def play(a: Act) -> None:
     account = a.pick(a.company.accounts)
     role: Role = a.company.role(account, "deploy")
     subject = chains.github_subject(repository, a.rng)
-    a.is_also(f"github:{repository}", f"oidc.subject:https://{chains.GITHUB}|{subject}")
-    parent = f"oidc.subject:https://{chains.GITHUB}|{subject}"
+    a.is_also(f"github:{repository}", f"oidc.subject:{chains.GITHUB}|{subject}")
+    parent = f"oidc.subject:{chains.GITHUB}|{subject}"
     runner = a.rng.choice(a.company.runners)
     with a.stage("a changed workflow gets its session", "s1", tags=("attack.t1195",)):
         home = a.by_web_identity(role, chains.GITHUB, "sts.amazonaws.com", subject, "GitHubActions", runner, parent, "github")
@@ -30,7 +30,7 @@ def play(a: Act) -> None:
     if a.rng.random() < 0.6:
         target = a.account()
         with a.stage("the same repository enters GCP", "d12", tags=("attack.t1199",)):
-            outside = a.by_exchange(f"https://{chains.GITHUB}|{subject}", "github-pool", subject, a.exits[0], parent, "github")
+            outside = a.by_exchange(subject, "github-pool", subject, a.exits[0], parent, "github")
             gcp = a.impersonated(outside, target)
             moves.gcp_secrets(a, gcp, least=1)
         proof = (a.told.stages[0].entries[0], a.told.stages[2].entries[0])

@@ -11,7 +11,7 @@ def play(a: Act) -> None:
     role = a.task()
     issuer = f"oidc.eks.{a.company.regions[0]}.amazonaws.com/id/{role.uid[4:14]}0123456789ABCDEF012345"
     subject = f"system:serviceaccount:apps:{role.name}"
-    parent = f"oidc.subject:https://{issuer}|{subject}"
+    parent = f"oidc.subject:{issuer}|{subject}"
     a.is_also(f"{role.account}/{role.name}", parent)
     with a.stage("a pod's token is exchanged elsewhere", "d13", tags=("attack.t1550", "attack.t1528")):
         name = f"botocore-session-{int(a.now.timestamp())}"

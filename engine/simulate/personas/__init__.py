@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from engine.simulate.personas.chores import Chores
 from engine.simulate.personas.clouds import Clouds
 from engine.simulate.personas.models import Models
 from engine.simulate.personas.people import People
@@ -21,4 +22,4 @@ class Persona(Protocol):
 
 def everybody(scene: Scene) -> list[Persona]:
     """All personas of a company; they keep what they remember in themselves."""
-    return [Services(scene), People(scene), Pipelines(scene), Scanners(scene), Clouds(scene), Models(scene)]
+    return [Services(scene), People(scene), Pipelines(scene), Scanners(scene), Clouds(scene), Models(scene), Chores(scene)]

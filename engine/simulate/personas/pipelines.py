@@ -60,8 +60,7 @@ class Pipelines:
         rng, company = scene.rng, scene.company
         subject = chains.github_subject(repository, rng)
         when, ip = scene.at(0, 2500), rng.choice(company.runners)
-        external = f"https://{chains.GITHUB}|{subject}"
-        outside = chains.exchange(scene.ground, when, external, POOL, subject, ip, TERRAFORM)
+        outside = chains.exchange(scene.ground, when, subject, POOL, subject, ip, TERRAFORM)
         account = company.service_accounts[number % len(company.service_accounts)]
         who = chains.impersonate(scene.ground, ids.later(when, rng, 1, 4), outside, account)
         for _ in range(rng.randrange(2, 7)):
