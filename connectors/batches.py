@@ -32,6 +32,9 @@ SMALL_BATCH_BYTES = 8 << 20
 RECALL_BYTES = 1 << 20
 """So much of what was read before of a growing object is looked at again, for records that are equal to new ones."""
 
+Group = tuple[tuple[int, Object], ...]
+"""Objects that are read one after the other, each with its index in the run's list."""
+
 Place = tuple[int, int]
 """Index of an object in the run's list, index of a record in that object."""
 
@@ -67,16 +70,20 @@ class Input:
 
     def streams(self, limits: Limits) -> Iterator[Iterator[Batch]]:
         """Streams of batches for a runner; each object belongs to exactly one."""
+        return (batches(self.transport, group, limits, last=group[-1][0] + 1 == len(self.objects)) for group in self.groups())
+
+    def groups(self, size: int = STREAM_BYTES) -> Iterator[Group]:
+        """The objects in groups of about ``size`` stored bytes, none of them empty."""
         group: list[tuple[int, Object]] = []
-        size = 0
+        held = 0
         for index, obj in enumerate(self.objects):
             group.append((index, obj))
-            size += obj.length
-            if size >= STREAM_BYTES:
-                yield batches(self.transport, group, limits, last=index + 1 == len(self.objects))
-                group, size = [], 0
+            held += obj.length
+            if held >= size:
+                yield tuple(group)
+                group, held = [], 0
         if group:
-            yield batches(self.transport, group, limits, last=True)
+            yield tuple(group)
 
     def read_again(self, limits: Limits, places: Sequence[Place]) -> dict[Place, str]:
         """The record texts at ``places``, read once more from their objects."""

@@ -101,8 +101,13 @@ def _add(found: Found, other: Found) -> None:
         found.seen_paths.setdefault(source, set()).update(paths)
 
 
-def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, whole: bool = False) -> Found:
-    """Events of a batch through the rules. ``whole``: with all common columns of the events in ``frames``, for those who keep them."""
+def work(
+    batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, whole: bool = False, frames: bool = False
+) -> Found:
+    """Events of a batch through the rules.
+
+    ``whole``: with all common columns of the events in ``frames``, for those who keep them; ``frames``: with those that were read anyway.
+    """
     wants = {name: Want(tuple(COLUMNS) if whole else plan.columns, plan.paths) for name, plan in program.plans.items()}
     found = Found(batch, batch.records.height)
     for mapping, events, objects in events_of(found, wants, mappings, settings):
@@ -111,7 +116,7 @@ def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], 
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
         if plan.rules and (hits := detect(events, plan)).height:
             found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
-        if whole:
+        if whole or frames:
             kept = events.drop([name for name in events.columns if name.startswith(NATIVE)])
             found.frames.append(kept.with_columns(pl.lit(mapping.version, pl.Int64()).alias("x.mapping_version")))
     return found

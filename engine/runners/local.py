@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
 
+import polars as pl
+
+from engine.runners.base import Divide, Reduce, Stage, Task, never
 from engine.runners.interrupts import until
 
 Batch = TypeVar("Batch")
@@ -26,6 +30,34 @@ def default_jobs() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(len(os.sched_getaffinity(0)), 1)
     return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRunner:
+    """All work in this process, by ``jobs`` threads (None: one a core)."""
+
+    jobs: int | None = None
+    tasks: int | None = None
+    shares_memory: bool = True
+
+    @property
+    def slots(self) -> int:
+        """How many threads work."""
+        return self.jobs or default_jobs()
+
+    def each(self, stage: Stage, work: Callable[[Task], Result], tasks: Sequence[Task], stopped: Callable[[], bool] = never) -> Iterator[Result]:
+        """See `Runner.each`."""
+        return run([until(stopped, tasks)], work, self.slots)
+
+    def heaps(
+        self, stage: Stage, divide: Divide[Task], tasks: Sequence[Task], reduce: Reduce[Result], stopped: Callable[[], bool] = never
+    ) -> Iterator[Result]:
+        """See `Runner.heaps`."""
+        found: dict[int, list[pl.DataFrame]] = {}
+        for parts in run([until(stopped, tasks)], lambda task: list(divide(task)), self.slots):
+            for number, frame in parts:
+                found.setdefault(number, []).append(frame)
+        return run([until(stopped, sorted(found.items()))], lambda heap: reduce(*heap), self.slots)
 
 
 def run(streams: Iterable[Iterator[Batch]], work: Callable[[Batch], Result], jobs: int) -> Iterator[Result]:

@@ -103,6 +103,16 @@ class Lake:
             wanted = pl.LazyFrame({"object": objects}, schema={"object": pl.String()})
             return self.scan("rejects").filter(pl.col("x.batch") < before_batch).join(wanted, on="object", how="semi").collect(engine="streaming")
 
+    def event_files(self, source_days: Iterable[tuple[str, date]], before_batch: int) -> list[tuple[Path, str, date]]:
+        """The live files that hold events of some partitions and of earlier batches, with the partition of each."""
+        about = TABLES["events"]
+        wanted = pl.DataFrame(list(source_days), schema={"x.source": pl.String(), "x.day": pl.Date()}, orient="row")
+        parts = live_parts(load(self.path, about), about).join(wanted, on=["x.source", "x.day"], how="semi")
+        parts = parts.filter(~(pl.col("least.x.batch") >= before_batch).fill_null(False))
+        return [
+            (self.path / about.name / path, source, day) for path, source, day in parts.select("path", "x.source", "x.day").sort("path").iter_rows()
+        ]
+
     def events_between(
         self, sources: Collection[str] | None, start: datetime | None, end: datetime | None, columns: Sequence[str] | None = None
     ) -> pl.LazyFrame:
