@@ -13,7 +13,7 @@ import polars as pl
 
 from engine.detect.program import Program
 from engine.pipeline.batch import Found
-from engine.pipeline.identities import IDENTITY
+from engine.pipeline.equal_events import IDENTITY
 from engine.pipeline.lake_hits import to_lake
 from engine.report.account import Totals
 from engine.store.fingerprints import with_fingerprints
@@ -25,7 +25,7 @@ from engine.store.memory import Losers
 @dataclass(slots=True)
 class Gathered:
     """What all objects of a batch gave: the account, records per object, the records that are no events, the events that ``met`` earlier ones
-    (`identities.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
+    (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
     """
 
     totals: Totals

@@ -15,7 +15,7 @@ from connectors.batches import Batch, Input
 from engine.detect.program import Program
 from engine.errors import EngineError
 from engine.pipeline.batch import Found, Settings, isolated, work
-from engine.pipeline.identities import IDENTITY, meeting
+from engine.pipeline.equal_events import IDENTITY, meeting
 from engine.pipeline.keeping import Gathered, Keeper, Writers
 from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.revising import Span, union
@@ -129,7 +129,7 @@ def _found(given: Input, settings: Settings, step: Callable[[Batch], Found], kee
 def against_earlier(both: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> pl.DataFrame:
     """(object, x.position) of new events that an earlier batch brought. Of records with one identity the greatest stays, whichever came first.
 
-    ``both``: the new events that met earlier ones (`identities.meeting`).
+    ``both``: the new events that met earlier ones (`equal_events.meeting`).
     """
     both = both.with_columns(best=pl.max_horizontal(CONTENT, pl.col("before").max().over(*IDENTITY, "x.source")))
     told = both.group_by("object", "x.position", "x.source").agg(

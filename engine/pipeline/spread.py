@@ -19,7 +19,7 @@ from connectors.transports.base import Transport
 from engine.detect.program import Program
 from engine.errors import StateError
 from engine.pipeline.batch import Settings, isolated, work
-from engine.pipeline.identities import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
+from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
 from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
 from engine.pipeline.lake_rejects import Rejects
 from engine.report.account import Totals
