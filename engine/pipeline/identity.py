@@ -86,7 +86,7 @@ def graph(paths: Sequence[str], settings: Settings, *, stdin: BinaryIO | None = 
         return found
 
     parts: list[pl.DataFrame] = []
-    for found in run(given, settings, work, totals, None):
+    for found in run(given, given.streams(settings.limits), settings, work, totals, None):
         parts += found.edges
         if len(parts) > _PARTS:
             parts = [together(parts)]
