@@ -20,7 +20,7 @@ from engine.incidents.joining import Ties, ties
 from engine.incidents.keys import keys
 from engine.incidents.links import links
 from engine.incidents.participants import participants
-from engine.incidents.rules import RuleFacts
+from engine.incidents.rules import RANK, RuleFacts
 from engine.incidents.score import Circumstance, score
 from engine.incidents.windows import RANKS
 from engine.model import Alert, Incident, Principal, Strength, TacticStep
@@ -175,7 +175,7 @@ def _title(alerts: Sequence[Alert], providers: Sequence[str]) -> str:
 def _tactics(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> tuple[TacticStep, ...]:
     first: dict[str, TacticStep] = {}
     for alert in alerts:
-        for tactic in rules.get(alert.rule.uid, RuleFacts()).tactics:
+        for tactic in sorted(rules.get(alert.rule.uid, RuleFacts()).tactics, key=RANK.__getitem__):
             first.setdefault(tactic, TacticStep(tactic, alert.first_time, alert.uid))
     return tuple(first.values())
 

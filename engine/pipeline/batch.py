@@ -21,6 +21,7 @@ from engine.correlate import evidence
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
+from engine.incidents.hubs import SIGHTED, sightings_of
 from engine.model import Reject, Skip
 from engine.schema import COLUMNS, Mapping
 from engine.store.memory import EventIndex
@@ -62,6 +63,8 @@ class Found:
     hits: list[pl.DataFrame] = field(default_factory=list)
     seen_paths: dict[str, set[str]] = field(default_factory=dict)
     frames: list[pl.DataFrame] = field(default_factory=list)
+    sightings: list[pl.DataFrame] = field(default_factory=list)
+    """Who acted from which address in which hour, of every record that could be read."""
 
 
 def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
@@ -91,6 +94,7 @@ def _add(found: Found, other: Found) -> None:
     found.index.extend(other.index)
     found.hits.extend(other.hits)
     found.frames.extend(other.frames)
+    found.sightings.extend(other.sightings)
     found.events.update(other.events)
     for source, (low, high) in other.spans.items():
         known = found.spans.get(source, (low, high))
@@ -103,12 +107,15 @@ def _add(found: Found, other: Found) -> None:
 
 def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, whole: bool = False) -> Found:
     """Events of a batch through the rules. ``whole``: with all common columns of the events in ``frames``, for those who keep them."""
-    wants = {name: Want(tuple(COLUMNS) if whole else plan.columns, plan.paths) for name, plan in program.plans.items()}
+    wants = {
+        name: Want(tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED))), plan.paths) for name, plan in program.plans.items()
+    }
     found = Found(batch, batch.records.height)
     for mapping, events, objects in events_of(found, wants, mappings, settings):
         plan = program.plans[mapping.source]
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
+        found.sightings.append(sightings_of(events))
         if plan.rules and (hits := detect(events, plan)).height:
             found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
         if whole:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -18,9 +18,11 @@ from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import compile_program
-from engine.model import Alert, Level, RunReport, State
+from engine.identity.edges import empty as empty_edges
+from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.correlating import raise_alerts
+from engine.pipeline.incidents import raise_incidents
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.interrupts import heeded, until
@@ -42,11 +44,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all decided alerts."""
+    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all decided alerts.
+
+    ``raised`` are all alerts, those below that level among them, and ``incidents`` what they amount to, worst first.
+    """
 
     alerts: list[Alert]
     report: RunReport
     highest: Level | None = None
+    raised: list[Alert] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
 
 
 def scan(
@@ -77,12 +84,14 @@ def scan(
     given = list_input(paths, settings.limits, stdin)
     totals = Totals(objects=len(given.objects))
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=ruleset.rules))
+    sightings: list[pl.DataFrame] = []
     try:
         for found in run(given, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
             for rows in found.index:
                 index.add(rows)
             for hits in found.hits:
                 store.add(hits)
+            sightings.extend(found.sightings)
         losers = index.resolve(partial(given.read_again, settings.limits))
     finally:
         index.close()
@@ -90,6 +99,7 @@ def scan(
     read_again = partial(given.read_again, settings.limits)
     raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again) if matched is not None else Raised()
     alerts = raised.alerts
+    incidents = raise_incidents(alerts, ruleset, empty_edges(), sightings)
     shown = [alert for alert in alerts if alert.level >= min_level]
     counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
     totals.losers(losers, tuple(mappings))
@@ -97,7 +107,7 @@ def scan(
     totals.seconds = time.perf_counter() - started
     report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
     decided = (alert.level for alert in alerts if alert.state is State.LIVE)
-    return ScanResult(shown, report, max(decided, default=None))
+    return ScanResult(shown, report, max(decided, default=None), alerts, incidents)
 
 
 def run(
