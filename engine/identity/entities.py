@@ -56,6 +56,17 @@ _FOLDED = tuple(
 """Types whose values differ in case without meaning it."""
 
 _EMAIL = r"^[^@\s|]+@[^@\s|]+$"
+_UNDASHED = r"^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$"
+_FORMS = {
+    "email": _EMAIL,
+    "aws.session": r"^[^:]+:.",
+    "aws.arn": r"^arn:[^:]*:sts:",
+    "aws.role": r"^arn:",
+    "aws.root": r"^\d+$",
+    "entra.object": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+}
+"""What values of these types look like; anything else is none of them."""
+
 _DASHLESS = re.compile(r"[0-9a-f]{32}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GUEST = re.compile(r"(?P<local>.+)_(?P<domain>[^_@]+)#ext#@[^@]+", re.IGNORECASE)
@@ -64,17 +75,58 @@ _KEY = re.compile(r"A[KS]IA[A-Z2-7]{16}")
 
 
 def canonical(texts: pl.Series) -> pl.Series:
-    """``type:value`` texts in their one spelling, null where the type is unknown, the value empty, or an e-mail address none."""
-    given = texts.to_frame("e").select(kind=pl.col("e").str.extract(r"^([a-z0-9._]+):"), value=pl.col("e").str.replace(r"^[a-z0-9._]+:", ""))
-    value = pl.col("value").str.strip_chars()
-    value = pl.when(pl.col("kind").is_in(_FOLDED)).then(value.str.to_lowercase()).otherwise(value)
-    fine = pl.col("kind").is_in(list(TYPES)) & (value.str.len_bytes() > 0) & ((pl.col("kind") != "email") | value.str.contains(_EMAIL))
-    made = given.select(pl.when(fine).then(pl.concat_str("kind", pl.lit(":"), value)).alias(texts.name))[texts.name]
+    """``type:value`` texts in their one spelling, null where the type is unknown or the value cannot be one of it.
+
+    ARNs become the user, role or root they name, principals of GCP the account or person, token ids of Entra the sign-in.
+    """
+    given = texts.to_frame("e").select(
+        kind=pl.col("e").str.extract(r"^([a-z0-9._]+):"), value=pl.col("e").str.replace(r"^[a-z0-9._]+:", "").str.strip_chars()
+    )
+    given = _read_tokens(_named_better(given))
+    kind, value = pl.col("kind"), pl.col("value")
+    value = pl.when(kind.is_in(_FOLDED)).then(value.str.to_lowercase()).otherwise(value)
+    value = pl.when(kind == "entra.object").then(value.str.replace(_UNDASHED, "$1-$2-$3-$4-$5")).otherwise(value)
+    fine = kind.is_in(list(TYPES)) & (value.str.len_bytes() > 0) & ~value.str.contains("***", literal=True)
+    for name, pattern in _FORMS.items():
+        fine &= (kind != name) | value.str.contains(pattern)
+    made = given.select(pl.when(fine).then(pl.concat_str(kind, pl.lit(":"), value)).alias(texts.name))[texts.name]
     long = (made.str.len_bytes() > LONGEST).fill_null(False)
     if long.any():
         rows = long.arg_true()
         made = made.scatter(rows, pl.Series([shortened(text) for text in made.gather(rows).to_list()], dtype=pl.String))
     return made
+
+
+def _named_better(given: pl.DataFrame) -> pl.DataFrame:
+    """The type that an ARN or a principal of GCP tells itself."""
+    kind, value = pl.col("kind"), pl.col("value")
+    is_arn, is_gcp = kind == "aws.arn", kind == "gcp.principal"
+    inner = value.str.replace(r"^(?:user|serviceAccount):", "")
+    robot = inner.str.to_lowercase().str.ends_with("gserviceaccount.com")
+    person = ~robot & inner.str.contains(_EMAIL) & ~value.str.contains("://", literal=True)
+    better = (
+        pl.when(is_arn & value.str.contains(r"^arn:[^:]*:iam::[^:]*:user/"))
+        .then(pl.struct(pl.lit("aws.user").alias("kind"), value))
+        .when(is_arn & value.str.contains(r"^arn:[^:]*:iam::[^:]*:role/"))
+        .then(pl.struct(pl.lit("aws.role").alias("kind"), value))
+        .when(is_arn & value.str.contains(r"^arn:[^:]*:iam::\d+:root$"))
+        .then(pl.struct(pl.lit("aws.root").alias("kind"), value.str.extract(r"::(\d+):").alias("value")))
+        .when(is_gcp & robot)
+        .then(pl.struct(pl.lit("gcp.account").alias("kind"), inner.alias("value")))
+        .when(is_gcp & person)
+        .then(pl.struct(pl.lit("email").alias("kind"), inner.alias("value")))
+        .otherwise(pl.struct(kind, value))
+    )
+    return given.select(better.alias("named")).unnest("named") if given["kind"].is_in(["aws.arn", "gcp.principal"]).any() else given
+
+
+def _read_tokens(given: pl.DataFrame) -> pl.DataFrame:
+    tokens = (given["kind"] == "entra.token").fill_null(False).arg_true()
+    if not tokens.len():
+        return given
+    memo = {text: sign_in_of_token(text) for text in given["value"].gather(tokens).drop_nulls().unique().to_list()}
+    read = pl.Series([memo.get(text) for text in given["value"].gather(tokens).to_list()], dtype=pl.String)
+    return given.with_columns(given["value"].scatter(tokens, read))
 
 
 def shortened(text: str) -> str:

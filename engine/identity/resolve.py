@@ -1,8 +1,8 @@
 """Origins: from a session or key back to the identity that began the chain.
 
-From an entity at a moment the walk goes to whoever issued it, at the moment it was issued, and so on; where nobody did, over aliases from strong to
-weak. Where several events could have issued it and their origins differ, or the evidence of one strength leads to different identities, the walk
-ends: an identity whose evidence contradicts itself is nobody else's. A chain is as strong as its weakest edge.
+From an entity at a moment the walk goes to whoever issued it, at the moment it was issued, and so on; where nobody did, over the strongest kind of
+alias. Where several events could have issued it and their origins differ, or one kind of alias leads to different identities, the walk ends: an
+identity whose evidence contradicts itself is nobody else's. A chain is as strong as its weakest edge.
 """
 
 from __future__ import annotations
@@ -61,6 +61,10 @@ FIRST = ("source_identity", "saml_subject", "oidc_subject")
 """Of edges that one event proves these are the farthest origin; the others name who called."""
 
 
+_PLACES = {name: place for place, name in enumerate(KINDS)}
+"""Of aliases of one strength the first kind of `KINDS` counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """One edge as the walk reads it; ``rank`` orders edges of one event, ``level`` is the place of its strength in `STRENGTHS`."""
@@ -71,6 +75,7 @@ class Edge:
     until: datetime | None
     level: int
     spoofable: bool
+    source: str
     event: str
 
     @property
@@ -149,10 +154,10 @@ class Graph:
 
     def __init__(self, edges: pl.DataFrame) -> None:
         self._known: defaultdict[str, Known] = defaultdict(Known)
-        columns = ("child", "kind", "parent", "time", "until", "strength", "spoofable", "event_uid")
-        for child, kind, parent, time, until, strength, spoofable, event in edges.select(columns).iter_rows():
+        columns = ("child", "kind", "parent", "time", "until", "strength", "spoofable", "source", "event_uid")
+        for child, kind, parent, time, until, strength, spoofable, source, event in edges.select(columns).iter_rows():
             known = self._known[child]
-            edge = Edge(kind, parent, time, until, STRENGTHS.index(strength), spoofable, event)
+            edge = Edge(kind, parent, time, until, STRENGTHS.index(strength), spoofable, source, event)
             if KINDS[kind].way == ISSUED:
                 known.issued.append(edge)
                 known.times.append(time)
@@ -172,10 +177,11 @@ class Graph:
         issuers = self._issuers(known, moment, path)
         if issuers is not None:
             return self._agreed(entity, issuers, path, left, None)
-        for level in range(len(STRENGTHS)):
-            if same := [edge for edge in known.aliases if edge.level == level and edge.parent not in path]:
-                return self._agreed(entity, same, path, left, moment)
-        return Origin(entity)
+        aliases = [edge for edge in known.aliases if edge.parent not in path]
+        if not aliases:
+            return Origin(entity)
+        best = min((edge.level, _PLACES[edge.kind]) for edge in aliases)
+        return self._agreed(entity, [edge for edge in aliases if (edge.level, _PLACES[edge.kind]) == best], path, left, moment)
 
     def _issuers(self, known: Known, moment: datetime, path: tuple[str, ...]) -> list[Edge] | None:
         """Who may have issued it: of each event that issued what holds at ``moment`` the farthest origin. None: nobody."""

@@ -53,17 +53,21 @@ def known_hub(entity: str) -> str | None:
     return "belongs to the provider or to everybody" if _SERVICE.fullmatch(entity) else None
 
 
-def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, never: frozenset[str]) -> pl.DataFrame:
+def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, never: frozenset[str], contested: pl.Series) -> pl.DataFrame:
     """The rows of ``keyed`` (``alert``, ``key``, ``strength``, ``actor``) that must not join: ``alert``, ``key``, ``why``.
 
     Everything that is counted is counted over the 30 UTC days before the day the alert begins, so nothing that happens that day or later changes it;
-    only `FAN_OUT`, a bound on work, counts that day itself. ``never`` are the operator's own hubs.
+    only `FAN_OUT`, a bound on work, counts that day itself. ``never`` are the operator's own hubs, ``contested`` the e-mail addresses of
+    several people.
     """
     days = pl.DataFrame({"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "day": ordered.day})
     rows = keyed.join(days, on="alert").select("alert", "key", "strength", "actor", "day")
     texts = rows["key"].unique()
     reasons = [known_hub(text) or ("is named as one that never joins" if text in never else None) for text in texts.to_list()]
-    named = pl.DataFrame({"key": texts, "why": pl.Series(reasons, dtype=pl.String)}).drop_nulls()
+    named = pl.DataFrame({"key": texts, "why": pl.Series(reasons, dtype=pl.String)}).with_columns(
+        pl.when(pl.col("key").is_in(contested.implode())).then(pl.lit("belongs to several identities")).otherwise("why").alias("why")
+    )
+    named = named.drop_nulls()
     found = [rows.join(named, on="key").select("alert", "key", "why")]
     asked = rows.select("key", "day", "strength").unique()
     judged = pl.concat([_busy(asked, rows), _shared_target(asked, rows), _fan_out(rows), _not_rare(asked, sightings)])

@@ -17,7 +17,7 @@ from engine.incidents.clock import Ordered, in_order
 from engine.incidents.grouping import Groups, group
 from engine.incidents.hubs import SIGHTINGS, hubs
 from engine.incidents.joining import Ties, ties
-from engine.incidents.keys import keys
+from engine.incidents.keys import contested, keys
 from engine.incidents.links import links
 from engine.incidents.participants import participants
 from engine.incidents.rules import RANK, RuleFacts
@@ -61,7 +61,7 @@ def incidents(alerts: Iterable[Alert], given: Given | None = None) -> list[Incid
         return []
     parts = participants(ordered.alerts)
     keyed, origins = keys(parts, ordered, given.edges)
-    left_out = hubs(keyed, ordered, given.sightings, given.never)
+    left_out = hubs(keyed, ordered, given.sightings, given.never, contested(parts, given.edges))
     joining = keyed.join(left_out, on=["alert", "key"], how="anti")
     groups = group(links(joining, ordered), ordered, given.rules)
     told = _Told(ordered, given, _named(parts, ordered), _main_keys(joining, parts, ordered), _behind(origins), _why_not(left_out))

@@ -18,7 +18,6 @@ from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import compile_program
-from engine.identity.edges import empty as empty_edges
 from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.correlating import raise_alerts
@@ -84,6 +83,7 @@ def scan(
     given = list_input(paths, settings.limits, stdin)
     totals = Totals(objects=len(given.objects))
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=ruleset.rules))
+    edges: list[pl.DataFrame] = []
     sightings: list[pl.DataFrame] = []
     try:
         for found in run(given, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
@@ -91,6 +91,7 @@ def scan(
                 index.add(rows)
             for hits in found.hits:
                 store.add(hits)
+            edges.extend(found.edges)
             sightings.extend(found.sightings)
         losers = index.resolve(partial(given.read_again, settings.limits))
     finally:
@@ -99,7 +100,7 @@ def scan(
     read_again = partial(given.read_again, settings.limits)
     raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again) if matched is not None else Raised()
     alerts = raised.alerts
-    incidents = raise_incidents(alerts, ruleset, empty_edges(), sightings)
+    incidents = raise_incidents(alerts, ruleset, mappings, edges, sightings)
     shown = [alert for alert in alerts if alert.level >= min_level]
     counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
     totals.losers(losers, tuple(mappings))

@@ -101,7 +101,12 @@ def test_a_resource_that_many_touch_does_not_join() -> None:
 
 
 def test_models_accounts_and_roles_join_nothing() -> None:
-    shared = (("model", "gpt-4o"), ("resource", "anthropic.claude-3-haiku-20240307-v1:0"), ("account", "111122223333"), ("resource", "projects/example"))
+    shared = (
+        ("model", "gpt-4o"),
+        ("resource", "anthropic.claude-3-haiku-20240307-v1:0"),
+        ("account", "111122223333"),
+        ("resource", "projects/example"),
+    )
     role = {"actor.session.issuer": "arn:aws:iam::111122223333:role/shared"}
     pair = [alert("a", 0, entities=shared, evidence=role), alert("b", 1, entities=shared, evidence=role)]
     assert sizes(incidents(pair)) == [1, 1]
