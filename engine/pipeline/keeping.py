@@ -25,7 +25,8 @@ from engine.store.memory import Losers
 @dataclass(slots=True)
 class Gathered:
     """What all objects of a batch gave: the account, records per object, the records that are no events, the events that ``met`` earlier ones
-    (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits. ``edges`` and ``sightings`` are those of `batch.Found`.
+    (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
+    ``edges`` and ``sightings`` are those of `batch.Found`.
     """
 
     totals: Totals
