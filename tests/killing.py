@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from engine.store.lake_writer import LakeWriter
 from engine.store.state import State
 
 with suppress(ImportError):
-    import pandas  # noqa: F401  Arrow loads it where it is installed
+    import_module("pandas")  # Arrow loads it where it is installed
 for _source in load_mappings():  # what takes long is loaded once, for all children; nothing that starts threads, which no child would have
     functions(_source)
     usual_functions(_source)
