@@ -21,8 +21,9 @@ from connectors import values
 from connectors.cells import plain
 from connectors.codes import Codes
 from connectors.columns import column
+from connectors.exact import look_up
 from connectors.recognise import owners, parse, recognise_record, telling, unknown_reason
-from connectors.shred import cells_of, look_up, shred_shapes
+from connectors.shred import cells_of, shred_shapes
 from engine.model import Reject, Skip
 from engine.schema import COLUMNS, ColumnRule, Mapping
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors.shred import open_embedded
+from connectors.exact import open_embedded
 from connectors.values import Then, boolean, email, is_empty, last_segment, texts
 
 AUTHENTICATION = 3002
