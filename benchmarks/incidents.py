@@ -7,14 +7,14 @@ incidents are compared with the truth, which no part of detection reads. Prints 
 document. Nothing here is a test: thresholds are compared by people.
 
 - An alert belongs to the campaign of most of its events, to none where most are ordinary life. A campaign's alerts are its true incident.
-- Shown are incidents at or above ``--level``. One is right where the Jaccard index of its alerts and a campaign's is at least one half; as both sides are
-  divisions into disjoint sets, such pairs are unique (but for ties at exactly one half, taken by uid). ``precision``, ``recall`` and ``f1`` count these
-  pairs; campaigns that no delivered record shows are left out, those without any alert count as missed.
+- Shown are incidents at or above ``--level``. One is right where the Jaccard index of its alerts and a campaign's is at least one half; as both sides
+  are divisions into disjoint sets, such pairs are unique (but for ties at exactly one half, taken by uid). ``precision``, ``recall`` and ``f1`` count
+  these pairs; campaigns that no delivered record shows are left out, those without any alert count as missed.
 - ``at_10``: of the first ten shown incidents by score, how many are right.
 - ``b_cubed``: over the alerts of campaigns, how pure the incident and how whole the campaign of each is, as F1.
 - ``stage_recall``: of the stages of campaigns with a delivered record, how many have an event in an alert of a shown incident.
-- ``cross_cloud``: pairs of alerts of two clouds in one incident that belong to one campaign (precision), and pairs of clouds of a campaign with alerts
-  in both that one incident holds (recall).
+- ``cross_cloud``: pairs of alerts of two clouds in one incident that belong to one campaign (precision), and pairs of clouds of a campaign with
+  alerts in both that one incident holds (recall).
 - ``reduction``: alerts over incidents. ``loud``: shown incidents made mostly of ordinary life, per million ordinary records.
 - ``hours``: median time from a campaign's first event to the alert with which its incident first reached the level.
 """
@@ -229,9 +229,9 @@ def main() -> None:
         total.add(tally)
         rows.append({"seed": seed, **tally.figures(), "missed": sorted(tally.missed)})
         if not asked.json:
-            print(json.dumps(rows[-1]), flush=True)  # noqa: T201
+            print(json.dumps(rows[-1]), flush=True)
     told = {"seeds": len(rows), "days": asked.days, "scale": asked.scale, **total.figures(), "missed": dict(total.missed.most_common())}
-    print(json.dumps({**told, "rows": rows} if asked.json else told))  # noqa: T201
+    print(json.dumps({**told, "rows": rows} if asked.json else told))
 
 
 def _one(seed: int, asked: argparse.Namespace, level: Level) -> Tally:
