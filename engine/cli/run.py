@@ -15,8 +15,12 @@ from engine.errors import UsageError
 
 def run(
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Default: $CROSSWIND_CONFIG, else crosswind.toml.")] = None,
-    sources: Annotated[list[str] | None, typer.Option("--source", help="Only this configured source. May be repeated.")] = None,
-    backfill: Annotated[bool, typer.Option("--backfill", help="Run all rules again over stored events, between --from and --to.")] = False,
+    sources: Annotated[
+        list[str] | None, typer.Option("--source", help="Only this configured source; with --backfill, read it again. May be repeated.")
+    ] = None,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="Look again between --from and --to: all rules at stored events, or at --source anew.")
+    ] = False,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="With --backfill: events at or after.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="With --backfill: events before.")] = None,
     no_deliver: Annotated[bool, typer.Option("--no-deliver", help="Leave new alerts in the outbox.")] = False,

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from engine.detect.program import Program
-from engine.documents.redaction import redact_text
 from engine.pipeline.batch import Found
-from engine.pipeline.identities import IDENTITY
+from engine.pipeline.equal_events import IDENTITY
 from engine.pipeline.lake_hits import to_lake
 from engine.report.account import Totals
 from engine.store.fingerprints import with_fingerprints
@@ -27,7 +25,7 @@ from engine.store.memory import Losers
 @dataclass(slots=True)
 class Gathered:
     """What all objects of a batch gave: the account, records per object, the records that are no events, the events that ``met`` earlier ones
-    (`identities.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
+    (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
     """
 
     totals: Totals
@@ -91,11 +89,3 @@ class Keeper:
 def _detached(frame: pl.DataFrame) -> pl.DataFrame:
     """A copy with texts of its own: the texts of a few rows taken from many would keep all of these in memory."""
     return pl.read_ipc(frame.write_ipc(None, compat_level=pl.CompatLevel.oldest()).getvalue())
-
-
-def keep_rejects(writer: LakeWriter, found: Found, source: str, now: datetime) -> None:
-    """Write what of a batch of records was rejected; ``source`` is the configured source it came from."""
-    if rejects := [*found.rejects, *found.batch.rejects, *found.batch.failed]:
-        rows = [(reject.object, reject.position, redact_text(reject.reason), source, now.date()) for reject in rejects]
-        kinds = {"object": pl.String(), "position": pl.Int64(), "reason": pl.String(), "source": pl.String(), "x.day": pl.Date()}
-        writer.write(pl.DataFrame(rows, schema=kinds, orient="row"))

@@ -15,8 +15,9 @@ from connectors.batches import Batch, Input
 from engine.detect.program import Program
 from engine.errors import EngineError
 from engine.pipeline.batch import Found, Settings, isolated, work
-from engine.pipeline.identities import IDENTITY, meeting
-from engine.pipeline.keeping import Gathered, Keeper, Writers, keep_rejects
+from engine.pipeline.equal_events import IDENTITY, meeting
+from engine.pipeline.keeping import Gathered, Keeper, Writers
+from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.revising import Span, union
 from engine.pipeline.spread import DROPPING, Reading, gather_spread, over, placed
 from engine.report.account import Totals
@@ -97,6 +98,7 @@ def _gather(
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
     keeper = Keeper(writers, program, {obj.uri: number for number, obj in enumerate(given.objects)})
     step = partial(work, program=program, mappings=mappings, settings=settings, whole=True)
+    rejects = Rejects(writers.rejects, lake, batch, source, [obj.uri for obj in given.objects], settings.now)
     index = EventIndex()
     try:
         for found in _found(given, settings, step, keeper, stopped):
@@ -104,7 +106,7 @@ def _gather(
             ends.update(found.batch.ends)
             for rows in found.index:
                 index.add(rows)
-            keep_rejects(writers.rejects, found, source, settings.now)
+            rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
         if stopped():
             return None
         losers = index.resolve(partial(given.read_again, settings.limits))
@@ -125,39 +127,39 @@ def _found(given: Input, settings: Settings, step: Callable[[Batch], Found], kee
 
 
 def against_earlier(both: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> pl.DataFrame:
-    """(object, x.position) of new events that an earlier batch brought. Of two records with one identity the greater stays, whichever came first.
+    """(object, x.position) of new events that an earlier batch brought. Of records with one identity the greatest stays, whichever came first.
 
-    ``both``: the new events that met earlier ones (`identities.meeting`).
+    ``both``: the new events that met earlier ones (`equal_events.meeting`).
     """
-    repeated = both.filter(pl.col(CONTENT) <= pl.col("before"))
-    better = both.filter(pl.col(CONTENT) > pl.col("before"))
-    clashing = both.filter(pl.col(CONTENT) != pl.col("before")).height
-    for source, count in repeated["x.source"].value_counts().iter_rows():
+    both = both.with_columns(best=pl.max_horizontal(CONTENT, pl.col("before").max().over(*IDENTITY, "x.source")))
+    told = both.group_by("object", "x.position", "x.source").agg(
+        same=(pl.col("before") == pl.col(CONTENT)).any(), better=(pl.col("before") < pl.col(CONTENT)).all()
+    )
+    for source, count in told["x.source"].value_counts().iter_rows():
         written.totals.events[source] -= count
-    written.totals.duplicates += both.height - clashing
-    written.totals.conflicts += clashing
-    written.known, written.replaced = repeated.height, better.height
-    if better.height:
-        for source, count in better["x.source"].value_counts().iter_rows():
-            written.totals.events[source] -= count
-        _withdraw(better, lake, writers, written)
+    written.totals.duplicates += told.filter("same").height
+    written.totals.conflicts += told.filter(~pl.col("same")).height
+    repeated = told.filter(~pl.col("better"))
+    written.known, written.replaced = repeated.height, told.height - repeated.height
+    beaten = both.filter(pl.col("before") < pl.col("best"))
+    if beaten.height:
+        _withdraw(beaten, lake, writers, written)
     return repeated.select("object", "x.position")
 
 
-def _withdraw(better: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> None:
-    """Take the losers of earlier batches out of the lake, with their hits."""
-    keys = better.select("x.source", pl.col("day").alias("x.day"), *(pl.col(name).reinterpret(signed=True) for name in IDENTITY)).unique()
+def _withdraw(beaten: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> None:
+    """Take events of earlier batches (x.source, ``day``, identity) out of the lake, with their hits."""
+    keys = beaten.select("x.source", pl.col("day").alias("x.day"), *(pl.col(name).reinterpret(signed=True) for name in IDENTITY)).unique()
     days = keys["x.day"].unique().implode()
     old = lake.scan("events").filter(pl.col("x.day").is_in(days)).join(keys.lazy(), on=["x.source", "x.day", *IDENTITY], how="semi")
     lost = old.select("x.source", "x.day", "x.uid").collect()
     if lost.height != keys.height:
         raise EngineError(f"{keys.height} events of earlier batches were to be replaced, {lost.height} were found")
     writers.events.withdraw(lost)
-    uids = lost["x.uid"].implode()
-    hits = lake.scan("hits").filter(pl.col("x.uid").is_in(uids)).select("rule", "time", "x.day", "x.uid", "x.source").collect()
-    hits = hits.join(lost.select("x.source", "x.uid"), on=["x.source", "x.uid"], how="semi")
-    writers.hits.withdraw(hits.select("x.source", "x.day", "x.uid"))
-    for rule, moment in hits.select("rule", "time").iter_rows():
+    hits = lake.scan("hits").filter(pl.col("x.day").is_in(days)).join(lost.lazy(), on=["x.source", "x.day", "x.uid"], how="semi")
+    found = hits.select("rule", "time", "x.source", "x.day", "x.uid").collect()
+    writers.hits.withdraw(found.select("x.source", "x.day", "x.uid"))
+    for rule, moment in found.select("rule", "time").iter_rows():
         widen(written.touched, rule, moment, moment)
 
 

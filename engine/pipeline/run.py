@@ -15,6 +15,7 @@ import polars as pl
 
 from connectors.batches import Batch, Input, list_input
 from connectors.sources import load_mappings
+from connectors.transports.files import STDIN
 from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
@@ -32,6 +33,8 @@ from engine.sigma.cache import load_cached
 from engine.sigma.ruleset import RuleSet
 from engine.store.memory import EventIndex, HitStore, Losers
 
+AHEAD = 4
+"""So many batches are read while the rules are loaded and compiled."""
 Matched = tuple[pl.DataFrame | None, Totals, ReadAgain]
 """The hits of a run (None: none), its account, and how to read records again."""
 
@@ -77,15 +80,21 @@ def scan(
     in this process). Raises UsageError for paths of rules that do not exist and for contradictory settings.
     """
     started = time.perf_counter()
-    mappings = load_mappings()
-    sources = [bundled.detections(), *rules] if builtin else rules
-    ruleset = portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
-    program = compile_program(ruleset, mappings)
-    loaded = time.perf_counter()
-    given = list_input(paths, settings.limits, stdin)
     runner = runner or LocalRunner(settings.jobs)
+
+    def opened(enough: Callable[[], bool]) -> tuple[Input, Iterator[Iterator[Batch]]]:
+        given = list_input(paths, settings.limits, stdin)
+        return given, local.read_ahead(given.streams(settings.limits), AHEAD, enough) if runner.shares_memory else iter(())
+
+    with local.beside(opened, at_once=STDIN not in paths and settings.jobs != 1) as opening:
+        mappings = load_mappings()
+        sources = [bundled.detections(), *rules] if builtin else rules
+        ruleset = portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
+        program = compile_program(ruleset, mappings)
+        loaded = time.perf_counter()
+        given, streams = opening()
     if runner.shares_memory:
-        matched, totals, read_again = _gather(given, settings, program, mappings, progress)
+        matched, totals, read_again = _gather(given, streams, settings, program, mappings, progress)
     else:
         from engine.pipeline.far_scan import gather_far
 
@@ -103,6 +112,7 @@ def scan(
 
 def _gather(
     given: Input,
+    streams: Iterator[Iterator[Batch]],
     settings: Settings,
     program: Program,
     mappings: AnyMapping[str, Mapping],
@@ -113,7 +123,7 @@ def _gather(
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     read_again = partial(given.read_again, settings.limits)
     try:
-        for found in run(given, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
+        for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
             for rows in found.index:
                 index.add(rows)
             for hits in found.hits:
@@ -127,6 +137,7 @@ def _gather(
 
 def run(
     given: Input,
+    streams: Iterator[Iterator[Batch]],
     settings: Settings,
     step: Callable[[Batch], Found],
     totals: Totals,
@@ -134,8 +145,8 @@ def run(
 ) -> Iterator[Found]:
     size = sum(obj.size for obj in given.objects)
     with heeded() as stopped:
-        streams = until(stopped, (until(stopped, stream) for stream in given.streams(settings.limits)))
-        for found in local.run(streams, partial(isolated, step=step), settings.jobs or local.default_jobs()):
+        heeding = until(stopped, (until(stopped, stream) for stream in streams))
+        for found in local.run(heeding, partial(isolated, step=step), settings.jobs or local.default_jobs()):
             totals.add(found)
             yield found
             if progress is not None:
@@ -146,12 +157,13 @@ def run(
 def portable(ruleset: RuleSet) -> RuleSet:
     """The same rules, crosswind's own with a path that does not tell where it is installed."""
     folder = bundled.detections()
+    start = str(folder)
 
     def path(given: str | None) -> str | None:
-        own = given is not None and Path(given).is_relative_to(folder)
+        own = given is not None and given.startswith(start) and Path(given).is_relative_to(folder)
         return f"detections/{Path(given).relative_to(folder).as_posix()}" if own and given else given
 
-    rules = tuple(replace(rule, path=path(rule.path)) for rule in ruleset.rules)
+    rules = tuple(rule if (told := path(rule.path)) == rule.path else replace(rule, path=told) for rule in ruleset.rules)
     correlations = tuple(replace(each, path=path(each.path)) for each in ruleset.correlations)
     return replace(ruleset, rules=rules, correlations=correlations)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from connectors.transports.base import Transport
 from engine.detect.program import Program
 from engine.errors import StateError
 from engine.pipeline.batch import Settings, isolated, work
-from engine.pipeline.identities import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
-from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, keep_rejects, writers_of
+from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
+from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
+from engine.pipeline.lake_rejects import Rejects
 from engine.report.account import Totals
 from engine.runners.base import Runner, Stage
 from engine.schema import Mapping
@@ -73,17 +74,23 @@ class Reading:
         totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
         with writers_of(self.lake, self.batch) as writers:
             keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
+            rejects = self._rejects(writers, [obj.uri for _, obj in group])
             for batch in batches(self.transport, group, self.settings.limits):
                 found = keeper.keep(isolated(batch, step))
                 totals.add(found)
                 ends.update(found.batch.ends)
                 identities.add(keeper.pending)
                 keeper.pending, keeper.spans = [], []
-                if self.source is not None:
-                    keep_rejects(writers.rejects, found, self.source, self.settings.now)
+                if rejects is not None:
+                    rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
             identities.flush()
             parts = {name: getattr(writers, name).hand_over() for name in TABLES}
         return Kept(totals, ends, parts, identities.names, identities.days)
+
+    def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
+        if self.source is None:
+            return None
+        return Rejects(writers.rejects, Lake.open(self.lake, create=False), self.batch, self.source, objects, self.settings.now)
 
 
 def gather_spread(
@@ -161,7 +168,8 @@ def _task_bytes(given: Input, runner: Runner) -> int:
 
 
 def _earlier(lake: Lake, days: set[tuple[str, date]], batch: int) -> list[EarlierFile]:
-    return [EarlierFile(str(path), source, day) for path, source, day in lake.event_files(days, before_batch=batch)]
+    near = {(source, day + timedelta(days=step)) for source, day in days for step in (-1, 0, 1)}  # as `Lake.known` looks
+    return [EarlierFile(str(path), source, day) for path, source, day in lake.event_files(near, before_batch=batch)]
 
 
 def check_shared(folder: Path, names: Sequence[str]) -> None:

@@ -46,16 +46,16 @@ PLAIN_SECONDS = 10.0
 
 
 @contextmanager
-def watch() -> Iterator[Callable[[Moment], None]]:
-    """Yields the function a run reports to. Nothing is written for runs that are over at once."""
+def watch(unit: str = "objects") -> Iterator[Callable[[Moment], None]]:
+    """Yields the function a run reports to; ``unit`` is what it counts. Nothing is written for runs that are over at once."""
     if not sys.stderr.isatty():
-        yield _plain()
+        yield _plain(unit)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.fields[objects]} objects"),
+        TextColumn("{task.fields[objects]} " + unit),
         BarColumn(),
         TextColumn("{task.fields[records]:,} records"),
         TextColumn("{task.fields[rate]:,.0f}/s"),
@@ -102,7 +102,7 @@ def _plain_stages() -> Callable[[Step], None]:
     return report
 
 
-def _plain() -> Callable[[Moment], None]:
+def _plain(unit: str) -> Callable[[Moment], None]:
     started = last = time.perf_counter()
 
     def report(moment: Moment) -> None:
@@ -111,6 +111,6 @@ def _plain() -> Callable[[Moment], None]:
         if now - last >= PLAIN_SECONDS:
             last = now
             rate = moment.records / (now - started)
-            sys.stderr.write(f"{moment.objects}/{moment.objects_total} objects, {moment.records:,} records, {rate:,.0f} records/s\n")
+            sys.stderr.write(f"{moment.objects}/{moment.objects_total} {unit}, {moment.records:,} records, {rate:,.0f} records/s\n")
 
     return report

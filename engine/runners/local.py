@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, TypeVar
 
 import polars as pl
@@ -85,6 +88,49 @@ def run(streams: Iterable[Iterator[Batch]], work: Callable[[Batch], Result], job
                         yield result  # type: ignore[misc]
         finally:
             feed.close()
+
+
+@contextmanager
+def beside(begin: Callable[[Callable[[], bool]], Result], *, at_once: bool) -> Iterator[Callable[[], Result]]:
+    """Have ``begin`` called in a thread of its own while the block runs. It is given a function that tells whether its result is waited for by now.
+
+    Yields the function that waits for the result, or raises what was raised. Not ``at_once``: ``begin`` is called by it, and not before.
+    """
+    wanted = threading.Event()
+    if not at_once:
+        wanted.set()
+        yield lambda: begin(wanted.is_set)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="crosswind-beside") as pool:
+        begun = pool.submit(begin, wanted.is_set)
+
+        def result() -> Result:
+            wanted.set()
+            return begun.result()
+
+        try:
+            yield result
+        finally:
+            wanted.set()
+
+
+def read_ahead(streams: Iterable[Iterator[Batch]], count: int, enough: Callable[[], bool]) -> Iterator[Iterator[Batch]]:
+    """``streams`` in their order, with up to ``count`` batches of the first of them read now, until ``enough`` says so."""
+    rest = iter(streams)
+    first = next(rest, None)
+    if first is None:
+        return rest
+    read: deque[Batch] = deque()
+    for batch in until(enough, first):
+        read.append(batch)
+        if len(read) >= count:
+            break
+    return chain((chain(_emptied(read), first),), rest)
+
+
+def _emptied(items: deque[Batch]) -> Iterator[Batch]:
+    while items:
+        yield items.popleft()
 
 
 class _Stream(Generic[Batch]):
