@@ -1,6 +1,7 @@
 """crosswind's public names. `evaluate` runs Sigma rules on dicts, `scan` on files, `open_lake` asks stored events.
 
-`SparkRunner` takes the session of a notebook: ``scan(…, runner=SparkRunner(spark))`` works as tasks of that cluster. The rest are the values they return and the errors they raise.
+`SparkRunner` takes the session of a notebook: ``scan(…, runner=SparkRunner(spark))`` works as tasks of that cluster. The rest are the values they
+return and the errors they raise.
 """
 
 from __future__ import annotations

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from connectors.batches import STREAM_BYTES
 from connectors.sources import load_mappings
 from engine.detect.program import Program
 from engine.pipeline.batch import Settings
@@ -18,20 +17,13 @@ from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, chunks, is
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Keeper, writers_of
 from engine.pipeline.spread import READING, check_shared
+from engine.pipeline.stored_files import StoredFiles, file_groups
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded
 from engine.store.lake import Lake
 from engine.store.lake_files import Part
 
 _BATCH = 1
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFiles:
-    """Some files with events of one source."""
-
-    source: str
-    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +56,10 @@ def gather_far(
     stage, seen = Stage(READING, f"hunt, rules {rules_digest(program)[:12]}"), Seen()
     with passing_lake() as out, heeded() as stopped, writers_of(out.path, _BATCH) as writers:
         hunting = Hunting(lake.path, out.path, program, settings)
-        for told, parts in runner.each(stage, hunting, list(file_groups(lake, sources, settings, runner)), stopped):
+        for told, parts in runner.each(stage, hunting, list(file_groups(lake, sources, settings.start, settings.end, runner)), stopped):
             seen.merge(told)
             writers.hits.adopt(parts)
             check_shared(out.path / "hits", [part.path for part in parts])
         if stopped():
             raise KeyboardInterrupt
         return stored_hits(out, writers, program, objects.numbers), seen
-
-
-def file_groups(lake: Lake, sources: Sequence[str], settings: Settings, runner: Runner) -> Iterator[StoredFiles]:
-    """The files that may hold events of ``sources`` in the time of ``settings``, packed by their size."""
-    files = {source: lake.files("events", sources=[source], start=settings.start, end=settings.end) for source in sources}
-    sizes = {path: path.stat().st_size for paths in files.values() for path in paths}
-    most = max(sum(sizes.values()) // runner.tasks, 1) if runner.tasks else STREAM_BYTES
-    for source, paths in files.items():
-        group: list[Path] = []
-        for path in paths:
-            if group and sum(sizes[each] for each in group) + sizes[path] > most:
-                yield StoredFiles(source, tuple(group))
-                group = []
-            group.append(path)
-        if group:
-            yield StoredFiles(source, tuple(group))

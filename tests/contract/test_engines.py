@@ -17,7 +17,7 @@ from engine.pipeline import ScanResult, Settings, scan
 from engine.pipeline.hunt_sigma import hunt_sigma
 from engine.pipeline.scheduled import RunSummary, run
 from engine.runners.base import Runner
-from engine.simulate import simulate
+from engine.simulate.sample import simulate
 from engine.store.lake_tables import TABLES
 from tests.conftest import SAMPLE
 from tests.faults.test_bad_input import bad_objects
@@ -186,3 +186,15 @@ def test_batches_that_repeat_replace_and_reject_store_the_same(divided: Divided,
         assert mine.committed == theirs.committed
         equal(*places)
     assert stored(places[0])["rejects"].height
+
+
+def test_rules_that_changed_are_run_over_what_is_stored(divided: Divided, tmp_path: Path) -> None:
+    places = [Place(tmp_path / name) for name in ("a", "b")]
+    for place, runner in zip(places, (divided(3), None), strict=True):
+        for number in range(4):
+            place.put(f"{number}.json", *(call(10 * number + each, 7 * number + each, "StopLogging" if each else "Other") for each in range(3)))
+        worked(place, runner)
+        place.rules(rule(1, "Other"), rule(2), many(2))
+        worked(place, runner)
+    equal(*places)
+    assert len(places[0].ended()) > 0
