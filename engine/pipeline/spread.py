@@ -130,7 +130,7 @@ def gather_spread(
                 getattr(writers, name).adopt(parts)
         if stopped():
             return None
-        _check_shared(reading.scratch, [name for name in identities if isinstance(name, str)])
+        check_shared(reading.scratch, [name for name in identities if isinstance(name, str)])
         identities.extend(_earlier(lake, days, reading.batch))
         divide = Divide(reading.scratch, heaps_for(sum(totals.events.values()), runner), reading.batch)
         heaps = list(runner.heaps(replace(stage, doing=COMPARING), divide, identities, settle, stopped))
@@ -185,7 +185,7 @@ def _earlier(lake: Lake, days: set[tuple[str, date]], batch: int) -> list[Earlie
     return [EarlierFile(str(path), source, day) for path, source, day in lake.event_files(near, before_batch=batch)]
 
 
-def _check_shared(folder: Path, names: Sequence[str]) -> None:
+def check_shared(folder: Path, names: Sequence[str]) -> None:
     """Raise StateError where the workers wrote to another file system than ours."""
     if names and not (folder / names[0]).exists():
         raise StateError(
