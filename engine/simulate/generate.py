@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,8 +45,8 @@ class Made:
     records: dict[str, int]
     files: int
     bytes: int
-    told: tuple[truth.Told, ...]
-    dark: tuple[str, ...]
+    told: tuple[truth.Told, ...] = field(repr=False)
+    dark: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.simulate.act import Act, Campaign
 from engine.simulate.campaigns import moves
 from engine.simulate.native import ids
-from engine.simulate.native.aws import iam_user, service, session
+from engine.simulate.native.aws import iam_user, service
 
 
 def play(a: Act) -> None:
@@ -13,9 +13,8 @@ def play(a: Act) -> None:
     other = next(account for account in a.company.accounts if account != found.account)
     name = f"i-0{ids.hexes(a.rng, 16)}"
     host = service("ec2.amazonaws.com", role.account)
-    home, _ = a.g.trail.assume(a.now, host, role, name, ip=a.company.egress[role.account], region=a.company.regions[0])
-    who = session(role, name, home.identity["accessKeyId"], a.exits[0], a.agent, a.now)
-    a.is_also(f"{role.account}/{role.name}", f"aws.session:{role.uid}:{name}", f"aws.key:{home.identity['accessKeyId']}")
+    who = a.steal(lambda: a.session(host, role, name, ip=a.company.egress[role.account], region=a.company.regions[0]))
+    a.is_also(f"{role.account}/{role.name}", f"aws.session:{role.uid}:{name}", f"aws.key:{who.identity['accessKeyId']}")
     with a.stage("an instance's credentials are used elsewhere", "s1", tags=("attack.t1552.005",)):
         moves.whoami(a, who)
         a.aws(who, "s3", "ListBuckets")
