@@ -155,8 +155,9 @@ def _act(plan: Plan, uid: str, number: int, scenario: Campaign, ground: Ground, 
     act.exits = [company.addresses[(first + i) % (len(company.addresses) - 210)] for i in range(rng.randrange(1, 5))]
     if uid in shared:
         act.told.variations.append("one NAT with another campaign")
-        act.exits = [company.addresses[5]]
-        act.now = plan.start + length * ids.generator(plan.seed, "one nat time").uniform(0.1, 0.4)
+        together = ids.generator(plan.seed, "one nat time")
+        act.exits = [together.choice((company.addresses[5], company.vpn))]
+        act.now = plan.start + length * together.uniform(0.1, 0.4)
     elif not scenario.attack or rng.random() < 0.2:
         act.told.variations.append("from the company's own network")
         act.exits = [rng.choice((*company.offices, company.vpn))]
