@@ -28,6 +28,19 @@ class Moment(Protocol):
     def records(self) -> int: ...
 
 
+class Step(Protocol):
+    """What a runner says of a stage of tasks under way."""
+
+    @property
+    def doing(self) -> str: ...
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
+
+
 PLAIN_SECONDS = 10.0
 """Without a terminal, at most one line in this time."""
 
@@ -58,6 +71,35 @@ def watch(unit: str = "objects") -> Iterator[Callable[[Moment], None]]:
             bar.update(task, total=max(moment.bytes_total, 1), completed=moment.bytes, objects=objects, records=moment.records, rate=rate)
 
         yield report
+
+
+@contextmanager
+def watch_stages() -> Iterator[Callable[[Step], None]]:
+    """Yields the function that a runner reports its stages to: one line that changes on a terminal, one line a stage elsewhere."""
+    if not sys.stderr.isatty():
+        yield _plain_stages()
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting Spark …") as status:
+        yield lambda step: status.update(_told(step))
+
+
+def _told(step: Step) -> str:
+    return f"{step.doing}: {step.done}/{step.total} tasks" if step.total else f"{step.doing} …"
+
+
+def _plain_stages() -> Callable[[Step], None]:
+    last, since = "", time.perf_counter()
+
+    def report(step: Step) -> None:
+        nonlocal last, since
+        now = time.perf_counter()
+        if step.total and (step.doing != last or now - since >= PLAIN_SECONDS):
+            last, since = step.doing, now
+            sys.stderr.write(_told(step) + "\n")
+
+    return report
 
 
 def _plain(unit: str) -> Callable[[Moment], None]:
