@@ -29,7 +29,7 @@ def play(a: Act) -> None:
     with a.stage("a key found there is used", "s3", tags=("attack.t1078.004",)):
         first = moves.whoami(a, key)
         a.aws(key, "iam", "ListAttachedUserPolicies", params={"userName": found.name})
-    a.link("key_found_in_object", f"aws.session:{role.uid}:{name}", f"aws.key:{found.key}", ("aws", "aws"), a.told.stages[1].entries[-1], first)
+    a.link("key_found", f"aws.session:{role.uid}:{name}", f"aws.key:{found.key}", ("aws", "aws"), a.told.stages[1].entries[-1], first)
     with a.stage("the second account is entered", "d14", tags=("attack.t1550.001", "attack.t1199")):
         inside = a.session(key, a.company.role(other, a.rng.choice(("admin", "readonly", "engineer"))), a.backdoor())
         for name in a.rng.sample(("ListUsers", "ListRoles", "GetAccountSummary", "ListAccountAliases"), 3):
