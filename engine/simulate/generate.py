@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,8 +45,8 @@ class Made:
     records: dict[str, int]
     files: int
     bytes: int
-    told: tuple[truth.Told, ...]
-    dark: tuple[str, ...]
+    told: tuple[truth.Told, ...] = field(repr=False)
+    dark: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,9 @@ def _act(plan: Plan, uid: str, number: int, scenario: Campaign, ground: Ground, 
     act.exits = [company.addresses[(first + i) % (len(company.addresses) - 210)] for i in range(rng.randrange(1, 5))]
     if uid in shared:
         act.told.variations.append("one NAT with another campaign")
-        act.exits = [company.addresses[5]]
-        act.now = plan.start + length * ids.generator(plan.seed, "one nat time").uniform(0.1, 0.4)
+        together = ids.generator(plan.seed, "one nat time")
+        act.exits = [together.choice((company.addresses[5], company.vpn))]
+        act.now = plan.start + length * together.uniform(0.1, 0.4)
     elif not scenario.attack or rng.random() < 0.2:
         act.told.variations.append("from the company's own network")
         act.exits = [rng.choice((*company.offices, company.vpn))]

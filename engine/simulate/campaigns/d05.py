@@ -19,7 +19,7 @@ def play(a: Act) -> None:
     with a.stage("secrets are read in GCP", "gcp_secret_read", tags=("attack.t1555.006",)):
         moves.gcp_secrets(a, gcp)
     a.link(
-        "key_found_in_secret",
+        "secret_found",
         f"aws.key:{user.key}",
         f"gcp.key:{account.key}",
         ("aws", "gcp"),

@@ -39,10 +39,9 @@ def play(a: Act) -> None:
             moves.aws_secrets(a, who, least=1)
     if "azure" in clouds:
         with a.stage("Azure is entered", "d11", tags=("attack.t1098.003",)):
-            inside = chains.azure_user(a.g, a.wait(20, 90), person, "portal", ip, "Owner", **{k: v for k, v in where.items() if k != "agent"})
+            inside = a.as_person(person, "portal", ip, "Owner", **{k: v for k, v in where.items() if k != "agent"})
             a.azure(inside, "Microsoft.Authorization/elevateAccess/action", "/providers/Microsoft.Authorization")
             moves.azure_storage_keys(a, inside, a.rng.randrange(1, 5))
-            a.link("user_token", f"email:{person.upn}", f"entra.token:{inside.sign_in}", ("azure", "azure"))
     if "gcp" in clouds:
         with a.stage("GCP is entered", "d11", tags=("attack.t1078.004",)):
             subject = f"principal://iam.googleapis.com/locations/global/workforcePools/entra/subject/{person.upn}"

@@ -13,7 +13,7 @@ from engine.simulate.native.aws import iam_user
 def play(a: Act) -> None:
     account = a.pick(a.company.accounts)
     name = f"old-{a.backdoor()}"
-    key, number = ids.access_key(a.rng, account, kind="AKIA"), str(a.rng.randrange(10**20, 10**21))
+    key, number = ids.plain_key(a.rng, account, kind="AKIA"), str(a.rng.randrange(10**20, 10**21))
     sleeper = ServiceAccount(f"{name}@{a.company.project}.iam.gserviceaccount.com", number, ids.hexes(a.rng, 40))
     a.is_also(name, f"aws.key:{key}", f"gcp.account:{sleeper.email}", f"gcp.key:{sleeper.key}")
     aws = iam_user(account, name, ids.principal_id(a.rng, "AIDA"), key, a.exits[0], a.agent)

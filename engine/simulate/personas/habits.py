@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 Failure = tuple[float, str, str]
-THROTTLED = (0.03, "ThrottlingException", "Rate exceeded")
-UNAUTHORISED = (0.02, "Client.UnauthorizedOperation", "You are not authorized to perform this operation.")
-DENIED = (0.02, "AccessDenied", "User is not authorized to perform this action because no identity-based policy allows it")
+THROTTLED = (0.08, "ThrottlingException", "Rate exceeded")
+UNAUTHORISED = (0.06, "Client.UnauthorizedOperation", "You are not authorized to perform this operation.")
+ROTATING = (0.01, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: AWSPENDING")
+DENIED = (0.06, "AccessDenied", "User is not authorized to perform this action because no identity-based policy allows it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ TASK = (
     habit(3, "kms", "Encrypt", encryptionAlgorithm="SYMMETRIC_DEFAULT", keyId=_KMS),
     habit(7, "ssm", "GetParameter", THROTTLED, name="/{role}/flags", withDecryption=True),
     habit(4, "ssm", "GetParametersByPath", path="/{role}/", recursive=True, withDecryption=True),
-    habit(6, "secretsmanager", "GetSecretValue", secretId="prod/{role}/database"),
+    habit(6, "secretsmanager", "GetSecretValue", ROTATING, secretId="prod/{role}/database"),
     habit(1, "secretsmanager", "DescribeSecret", secretId="prod/{role}/database"),
     habit(
         5, "logs", "CreateLogStream", (0.1, "ResourceAlreadyExistsException", "exists"), write=True, logGroupName="/ecs/{role}", logStreamName="{n}"
@@ -76,10 +77,10 @@ TASK = (
 PLATFORM = (
     habit(14, "s3", "GetBucketAcl", bucketName="{org}-trail-{account}", Host="{org}-trail-{account}.s3.{region}.amazonaws.com", acl=""),
     habit(6, "ec2", "DescribeSecurityGroups", securityGroupSet={}, filterSet={}),
-    habit(6, "ec2", "DescribeSubnets", subnetSet={}, filterSet={}),
+    habit(6, "ec2", "DescribeSubnets", THROTTLED, subnetSet={}, filterSet={}),
     habit(5, "ec2", "DescribeRouteTables", THROTTLED, routeTableIdSet={}, filterSet={}),
-    habit(5, "ec2", "DescribeNetworkInterfaces", networkInterfaceIdSet={}, filterSet={}),
-    habit(4, "rds", "DescribeDBInstances"),
+    habit(5, "ec2", "DescribeNetworkInterfaces", THROTTLED, networkInterfaceIdSet={}, filterSet={}),
+    habit(4, "rds", "DescribeDBInstances", THROTTLED),
     habit(4, "elasticloadbalancing", "DescribeTargetHealth", targetGroupArn="arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/web/{n}"),
     habit(3, "iam", "ListRolePolicies", THROTTLED, roleName="{role}"),
     habit(3, "iam", "ListAttachedRolePolicies", THROTTLED, roleName="{role}"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from engine.simulate import chains
 from engine.simulate.native import ids
 from engine.simulate.native.actors import SDK, Role
@@ -16,6 +18,17 @@ NOTICES = (("kms.amazonaws.com", "RotateKey"), ("secretsmanager.amazonaws.com", 
 INTERNAL = "AWS Internal"
 
 
+@dataclass(frozen=True, slots=True)
+class LinkedRole(Role):
+    """A service-linked role: its path stands in its own ARN, not in those of its sessions."""
+
+    host: str
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:role/aws-service-role/{self.host}/{self.name}"
+
+
 class Services:
     """All roles of programs, hour by hour."""
 
@@ -25,7 +38,7 @@ class Services:
         self.platform = Habits(scene.ground.trail, PLATFORM)
         self.busy = {role.uid: min(rng.paretovariate(1.3), 12.0) for role in company.tasks}
         self.linked = {
-            (account, name): Role(account, f"aws-service-role/{name.lower()}.amazonaws.com/AWSServiceRoleFor{name}", ids.principal_id(rng, "AROA"))
+            (account, name): LinkedRole(account, f"AWSServiceRoleFor{name}", ids.principal_id(rng, "AROA"), f"{name.lower()}.amazonaws.com")
             for account in company.accounts
             for name in LINKED
         }
@@ -72,7 +85,7 @@ class Services:
             )
         for _ in range(scene.count(2.5)):
             role = self.linked[account, rng.choice(LINKED)]
-            host = role.name.split("/")[1]
+            host = role.host
             when = scene.at(0, 600)
             named = f"{host.split('.')[0]}-{ids.hexes(rng, 8)}"
             acting, _ = scene.ground.trail.assume(when, service(host, account), role, named, ip=host, agent=host)
