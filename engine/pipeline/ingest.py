@@ -26,12 +26,15 @@ from engine.model import Alert, Level, RunReport, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.configured import mappings_of
 from engine.pipeline.correlating import watermarks
-from engine.pipeline.lake_batch import Writers, Written, widen, write_batch
+from engine.pipeline.keeping import Writers, writers_of
+from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
 from engine.pipeline.redetect import redetect, take_over
 from engine.pipeline.revising import FIRST, LAST, Revision, revision, union
 from engine.report.account import build_report
 from engine.report.summary import as_json
+from engine.runners.base import Runner, Stage
+from engine.runners.local import LocalRunner
 from engine.schema import Mapping as SourceMapping
 from engine.sigma.correlation import silenced
 from engine.store import state as states
@@ -67,6 +70,7 @@ class Bench:
     program: Program
     now: datetime
     stopped: Callable[[], bool]
+    runner: Runner = field(default_factory=LocalRunner)
 
     @property
     def mappings(self) -> Mapping[str, SourceMapping]:
@@ -120,7 +124,7 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     bench = replace(bench, now=plan.created)
     told = json.loads(plan.objects)
     begun = any(bench.lake.batch_of(table)[0] >= plan.batch for table in TABLES)
-    with _writers(bench.lake, plan.batch) as writers:
+    with writers_of(bench.lake.path, plan.batch) as writers:
         if "planned" in told:
             planned = planned_from_json(told["planned"])
             written = _collect(planned, told["source"], plan, bench, writers, told.get("again"))
@@ -128,7 +132,18 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         else:
             planned, skips, rejects = Planned(), (), ()
             span = (_moment(told["start"]) or FIRST, _moment(told["end"]) or LAST)
-            written = redetect(told["rules"], span, bench.lake, plan.batch, writers.hits, bench.program, bench.settings)
+            written = redetect(
+                told["rules"],
+                span,
+                bench.lake,
+                plan.batch,
+                writers.hits,
+                bench.program,
+                bench.settings,
+                runner=bench.runner,
+                stopped=bench.stopped,
+                stage=Stage("reading", f"batch {plan.batch}: {told['reason']}, rules {plan.rules_digest[:12]}"),
+            )
             if told["reason"] == REPAIR:
                 take_over(bench.lake, writers.hits, written, bench.now)
         if written is None or bench.stopped():
@@ -186,20 +201,6 @@ def _hashes_after(plan: Plan, told: Mapping[str, Any], begun: bool, bench: Bench
     return before if bench.state.latest() else current
 
 
-class _writers:  # noqa: N801  a context manager, used like a function
-    """The writers of all tables; what was not committed is deleted on the way out."""
-
-    def __init__(self, lake: Lake, batch: int) -> None:
-        self._writers = Writers(lake.writer("events", batch), lake.writer("hits", batch), lake.writer("rejects", batch))
-
-    def __enter__(self) -> Writers:
-        return self._writers
-
-    def __exit__(self, *_: object) -> None:
-        for table in TABLES:
-            getattr(self._writers, table).abort()
-
-
 def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Writers, again: Mapping[str, str | None] | None) -> Written | None:
     """Read the planned objects. ``again``: between these times, and however late the events are, they change alerts."""
     configured = next((source for source in bench.config.sources if source.name == name), None)
@@ -219,6 +220,8 @@ def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Wri
         latest=bench.state.latest() if again is None else {},
         horizon=bench.config.horizon,
         stopped=bench.stopped,
+        runner=bench.runner,
+        stage=Stage("reading", f"batch {plan.batch} of {name}, rules {plan.rules_digest[:12]}"),
     )
 
 

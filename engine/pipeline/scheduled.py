@@ -22,7 +22,9 @@ from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, Bench, Done, again_p
 from engine.pipeline.run import portable
 from engine.pipeline.state_care import check_age, misfit, repair
 from engine.report.batches import failures
+from engine.runners.base import Runner
 from engine.runners.interrupts import heeded
+from engine.runners.local import LocalRunner
 from engine.sigma.cache import load_cached
 from engine.sinks.drain import Drained
 from engine.store.lake import Lake
@@ -63,16 +65,25 @@ def program_of(config: Config, now: datetime) -> Program:
     return compile_program(portable(load_cached(sources, placeholders=placeholders, pipelines=config.pipelines, now=now)), load_mappings())
 
 
-def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Backfill | None = None, deliver: bool = True) -> RunSummary:
+def run(
+    config: Config,
+    clock: Clock,
+    *,
+    only: Sequence[str] = (),
+    backfill: Backfill | None = None,
+    deliver: bool = True,
+    runner: Runner | None = None,
+) -> RunSummary:
     """One batch for every configured source that has something new (``only``: some of them), then delivery.
 
     A batch that an earlier run left open is finished first. Rules that are new or changed since the last run are run over what is stored, back to
     the revision horizon; ``backfill`` runs all of them over a time of your choice, or with ``only`` reads these sources once more for it. ``clock``
-    tells the time. Raises LeaseError where another process is at it, and StateError.
+    tells the time, ``runner`` is where records are worked on (None: in this process). Raises LeaseError where another process is at it, and
+    StateError.
     """
     _check_sources(config, only)
     summary = RunSummary()
-    with opened(config, clock, summary) as bench:
+    with opened(config, clock, summary, runner) as bench:
         for plan in _plans(bench, only, backfill, summary):
             done = carry_out(plan, bench)
             if done is None:
@@ -98,7 +109,7 @@ def repair_state(config: Config, clock: Clock) -> Done | None:
 
 
 @contextmanager
-def opened(config: Config, clock: Clock, summary: RunSummary) -> Iterator[Bench]:
+def opened(config: Config, clock: Clock, summary: RunSummary, runner: Runner | None = None) -> Iterator[Bench]:
     """Lake and state of a configuration for their one writer. What happens inside is recorded as a run."""
     now = clock()
     program = program_of(config, now)
@@ -109,7 +120,7 @@ def opened(config: Config, clock: Clock, summary: RunSummary) -> Iterator[Bench]
         lake = Lake.open(config.lake, create=True)
         stopped = stack.enter_context(heeded())
         beat = _Heartbeat(lambda moment: lease.renew(moment), clock, stopped)
-        yield Bench(config, lake, state, program, now, beat.stopped)
+        yield Bench(config, lake, state, program, now, beat.stopped, runner or LocalRunner(config.jobs_threads))
 
 
 def _check_sources(config: Config, only: Sequence[str]) -> None:

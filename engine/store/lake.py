@@ -104,6 +104,16 @@ class Lake:
             wanted = pl.LazyFrame({"object": objects}, schema={"object": pl.String()})
             return self.scan("rejects").filter(pl.col("x.batch") < before_batch).join(wanted, on="object", how="semi").collect(engine="streaming")
 
+    def event_files(self, source_days: Iterable[tuple[str, date]], before_batch: int) -> list[tuple[Path, str, date]]:
+        """The live files that hold events of some partitions and of earlier batches, with the partition of each."""
+        about = TABLES["events"]
+        wanted = pl.DataFrame(list(source_days), schema={"x.source": pl.String(), "x.day": pl.Date()}, orient="row")
+        parts = live_parts(load(self.path, about), about).join(wanted, on=["x.source", "x.day"], how="semi")
+        parts = parts.filter(~(pl.col("least.x.batch") >= before_batch).fill_null(False))
+        return [
+            (self.path / about.name / path, source, day) for path, source, day in parts.select("path", "x.source", "x.day").sort("path").iter_rows()
+        ]
+
     def events_between(
         self, sources: Collection[str] | None, start: datetime | None, end: datetime | None, columns: Sequence[str] | None = None
     ) -> pl.LazyFrame:
@@ -112,6 +122,11 @@ class Lake:
         if sources is not None:
             found = found.filter(pl.col("x.source").is_in(sorted(sources)))
         return found if columns is None else found.select(columns)
+
+    def read_events(self, paths: Sequence[Path], source: str, start: datetime | None, end: datetime | None, columns: Sequence[str]) -> pl.LazyFrame:
+        """As `events_between`, of some of the files of one source."""
+        found = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False).with_columns(pl.lit(source).alias("x.source"))
+        return _at_times(found, start, end).select(columns)
 
     def hits_between(self, rules: Collection[str] | None, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
         """Hits of some rules by uid (None: all), of whatever version of them, from ``start`` up to before ``end``."""
@@ -177,11 +192,16 @@ def _partitions(source_days: Iterable[tuple[str, date]]) -> pl.Expr | None:
 
 def _between(frame: pl.LazyFrame, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
     if start is not None:
-        frame = frame.filter((pl.col("x.day") >= _day(start)) & (pl.col("time") >= start))
+        frame = frame.filter(pl.col("x.day") >= _day(start))
     if end is not None:
-        last = _day(end - timedelta(microseconds=1))
-        frame = frame.filter((pl.col("x.day") <= last) & (pl.col("time") < end))
-    return frame
+        frame = frame.filter(pl.col("x.day") <= _day(end - timedelta(microseconds=1)))
+    return _at_times(frame, start, end)
+
+
+def _at_times(frame: pl.LazyFrame, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
+    if start is not None:
+        frame = frame.filter(pl.col("time") >= start)
+    return frame if end is None else frame.filter(pl.col("time") < end)
 
 
 def _day(moment: datetime) -> date:
