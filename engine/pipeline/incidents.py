@@ -15,7 +15,7 @@ from engine.incidents.hubs import SIGHTINGS
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.rules import RuleFacts
 from engine.model import Alert, Incident
-from engine.pipeline.identities import told
+from engine.pipeline.identity_edges import told
 from engine.schema import COLUMNS, Mapping
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Correlation, Rule
