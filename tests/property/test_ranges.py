@@ -28,7 +28,7 @@ LIMITS = Limits()
 records = st.builds(lambda number, text: {"n": number, "text": text}, st.integers(0, 3), st.text(alphabet='aä{}[],:"\\\n ', max_size=12))
 odd = st.sampled_from(
     [
-        b"not json", b'{"a": "cut off', b'{"a": {"b": 1}', b'{"a": 1},', b'{"Records": [{"x": 1}, {"x": 1}]}', 
+        b"not json", b'{"a": "cut off', b'{"a": {"b": 1}', b'{"a": 1},', b'{"Records": [{"x": 1}, {"x": 1}]}',
         b'{"records": [\n{"x": 1}\n{"y": 2}\n]}',
         b"", b"[", b'{\n  "pretty": [\n    1\n  ]\n}', b'{"a": "\xff"}', b'{"value": []}', b"{}", b"[1, 2]", b'"text"', b"\x00\x00",
         b'{"open": [{"a": 1}', b'[\n{"x": 1}\n{"y": 2}\n]', b'{"records": [\n{"x": 1},\n{"y": "}\n{"z": 3}\n]}',
