@@ -20,6 +20,7 @@ def chosen_runner(
     master: str | None = None,
     conf: Sequence[str] = (),
     progress: Callable[[StageProgress], None] | None = None,
+    notes: Callable[[str], None] | None = None,
 ) -> Iterator[Runner]:
     """The runner called ``engine``: this process, or a Spark session on ``master`` (None: this machine) that ends with the block.
 
@@ -36,7 +37,7 @@ def chosen_runner(
     if master is not None and jobs is not None:
         raise UsageError("--jobs is for this machine: say `--master local[N]`, or leave it to the cluster")
     with spark_session(master or f"local[{jobs or '*'}]", _settings(conf)) as spark:
-        yield SparkRunner(spark, progress=progress)
+        yield SparkRunner(spark, progress=progress, notes=notes)
 
 
 def _settings(conf: Sequence[str]) -> dict[str, str]:
