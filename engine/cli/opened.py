@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from engine.documents.escaping import safe_text
 
 if TYPE_CHECKING:
     from engine.runners.base import Runner
@@ -29,4 +32,8 @@ def opened_runner(engine: str, jobs: int | None, master: str | None, conf: Seque
 
     with ExitStack() as stack:
         told = None if engine == LOCAL else stack.enter_context(watch_stages())
-        yield stack.enter_context(chosen_runner(engine, jobs=jobs, master=master, conf=conf or (), ship=ship, progress=told))
+        yield stack.enter_context(chosen_runner(engine, jobs=jobs, master=master, conf=conf or (), ship=ship, progress=told, notes=_note))
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{safe_text(text)}\n")

@@ -22,7 +22,7 @@ from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program, compile_program
 from engine.model import Alert, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
-from engine.pipeline.correlating import ReadAgain, raise_alerts
+from engine.pipeline.correlating import raise_alerts
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.base import Runner
@@ -35,8 +35,8 @@ from engine.store.memory import EventIndex, HitStore, Losers
 
 AHEAD = 4
 """So many batches are read while the rules are loaded and compiled."""
-Matched = tuple[pl.DataFrame | None, Totals, ReadAgain]
-"""The hits of a run (None: none), its account, and how to read records again."""
+Matched = tuple[Raised, Counter[int], Totals]
+"""The alerts of a run, how many hits each rule (by its index) has, and the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,13 @@ def scan(
         loaded = time.perf_counter()
         given, streams = opening()
     if runner.shares_memory:
-        matched, totals, read_again = _gather(given, streams, settings, program, mappings, progress)
+        raised, counts, totals = _gather(given, streams, settings, program, mappings, progress)
     else:
         from engine.pipeline.far_scan import gather_far
 
-        matched, totals, read_again = gather_far(given, settings, program, mappings, runner)
-    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again) if matched is not None else Raised()
+        raised, counts, totals = gather_far(given, settings, program, mappings, runner)
     alerts = raised.alerts
     shown = [alert for alert in alerts if alert.level >= min_level]
-    counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
     report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
@@ -118,7 +116,7 @@ def _gather(
     mappings: AnyMapping[str, Mapping],
     progress: Callable[[Progress], None] | None,
 ) -> Matched:
-    """All hits, in the memory of this process."""
+    """All alerts, by way of hits in the memory of this process."""
     totals = Totals(objects=len(given.objects))
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     read_again = partial(given.read_again, settings.limits)
@@ -132,7 +130,11 @@ def _gather(
     finally:
         index.close()
     totals.losers(losers, tuple(mappings))
-    return _without(store.collect(), losers), totals, read_again
+    matched = _without(store.collect(), losers)
+    if matched is None:
+        return Raised(), Counter(), totals
+    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again)
+    return raised, Counter(dict(matched["rule"].value_counts().iter_rows())), totals
 
 
 def run(

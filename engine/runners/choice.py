@@ -23,6 +23,7 @@ def chosen_runner(
     conf: Sequence[str] = (),
     ship: bool = False,
     progress: Callable[[StageProgress], None] | None = None,
+    notes: Callable[[str], None] | None = None,
 ) -> Iterator[Runner]:
     """The runner called ``engine``: this process, or a Spark session on ``master`` (None: this machine) that ends with the block.
 
@@ -47,7 +48,7 @@ def chosen_runner(
         if ship:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crosswind-"))
             settings = spark_package.settings(spark_package.package(Path(folder) / "crosswind.tar.gz").path, settings)
-        yield SparkRunner(stack.enter_context(spark_session(master or f"local[{jobs or '*'}]", settings)), progress=progress)
+        yield SparkRunner(stack.enter_context(spark_session(master or f"local[{jobs or '*'}]", settings)), progress=progress, notes=notes)
 
 
 def _settings(conf: Sequence[str]) -> dict[str, str]:
