@@ -24,6 +24,8 @@ from engine.simulate.truth import Link, Stage, Told
 
 PACES = {"fast": (90.0, 900.0), "steady": (900.0, 7200.0), "slow": (3 * 3600.0, 20 * 3600.0)}
 """Seconds between the stages of a campaign."""
+TEMPO = {"fast": (1.0, 1.0), "steady": (1.0, 3.0), "slow": (4.0, 16.0)}
+"""How many times longer everything takes inside a stage."""
 T = TypeVar("T")
 
 
@@ -48,6 +50,7 @@ class Act:
         self.end = end
         self.number = number
         self.told = Told(uid, campaign.title, campaign.attack, rng.choice(campaign.paces))
+        self.tempo = rng.uniform(*TEMPO[self.told.pace])
         self.told.actor = f"actor-{ids.hexes(rng, 6)}"
         self.agent = tool(rng)
         self.exits: list[str] = []
@@ -56,16 +59,20 @@ class Act:
     # the clock
 
     def wait(self, low: float, high: float) -> datetime:
-        """Let ``low`` to ``high`` seconds pass; near the end of the simulation time runs slower, so that everything still fits."""
+        """Let ``low`` to ``high`` seconds pass, more for slow actors."""
+        return self._pass(self.rng.uniform(low, high) * self.tempo)
+
+    def _pass(self, seconds: float) -> datetime:
+        """Near the end of the simulation time runs slower, so that everything still fits."""
         left = max((self.end - self.now).total_seconds(), 1.0)
-        self.now += timedelta(seconds=min(self.rng.uniform(low, high), left / 12))
+        self.now += timedelta(seconds=min(seconds, left / 12))
         return self.now
 
     @contextmanager
     def stage(self, name: str, *components: str, tags: Sequence[str] = ()) -> Iterator[Stage]:
         """Everything recorded inside belongs to this stage. Between stages the campaign's pace decides how long it rests."""
         if self.told.stages:
-            self.wait(*PACES[self.told.pace])
+            self._pass(self.rng.uniform(*PACES[self.told.pace]))
         stage = Stage(name, components, tuple(tags))
         piles = self.g.piles()
         marks = [len(pile) for pile in piles]

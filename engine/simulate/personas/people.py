@@ -99,7 +99,7 @@ class People:
             if rng.random() < 0.06:
                 directory.user(scene.at(0, 2000), person, app, ip, error=rng.choice(FAILED), mfa=False, location=where, asn=asn)
             directory.user(scene.at(2010), person, app, ip, location=where, asn=asn)
-        for _ in range(scene.count(1.6 * load)):
+        for _ in range(scene.count(3.5 * load)):
             error = rng.choice((50058, 50140, 65001)) if rng.random() < 0.05 else 0
             app = rng.choice(("teams", "teams", "office", "cli"))
             directory.user(scene.at(), person, app, ip, interactive=False, location=where, asn=asn, error=error, mfa=rng.random() < 0.5)
