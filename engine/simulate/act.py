@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from engine.simulate import chains, lexicon
-from engine.simulate.company import Company, Employee, ManagedIdentity, ServiceAccount, ServiceUser, tool
+from engine.simulate.company import Company, Employee, ManagedIdentity, ServiceAccount, ServiceUser, browser, gcp_tool, tool
 from engine.simulate.ground import Ground
 from engine.simulate.native import ids
 from engine.simulate.native.actors import Role, ServicePrincipal
@@ -53,6 +53,8 @@ class Act:
         self.tempo = rng.uniform(*TEMPO[self.told.pace])
         self.told.actor = f"actor-{ids.hexes(rng, 6)}"
         self.agent = tool(rng)
+        self.gcp_agent = gcp_tool(rng)
+        self.browser = browser(rng, rng.randrange(9))
         self.exits: list[str] = []
         self._tokens = Tokens()
 
@@ -155,7 +157,12 @@ class Act:
         }
         if source:
             asked["x-amz-copy-source"] = source
-        extra = {"bytesTransferredIn": size if name == "PutObject" else 0, "bytesTransferredOut": size if name == "GetObject" else 0}
+        extra = {
+            "SignatureVersion": "SigV4",
+            "AuthenticationMethod": "AuthHeader",
+            "bytesTransferredIn": size if name == "PutObject" else 0,
+            "bytesTransferredOut": size if name == "GetObject" else 0,
+        }
         write = not name.startswith("Get")
         return self.aws(who, "s3", name, params=asked, extra=extra, resources=resources, write=write, data=True, after=(0.3, 3.0))
 
@@ -212,7 +219,7 @@ class Act:
     def by_saml(self, person: Employee, role: Role, ip: str) -> AwsCaller:
         """A person's sign-in to the AWS application in Entra, and the session it opens."""
         sign_in = self.g.directory.user(self.wait(3, 20), person, "aws", ip, location=chains.location(person.place), asn=chains.network(ip))
-        who = chains.saml(self.g, self.wait(1, 4), person, role, ip, self.agent)
+        who = chains.saml(self.g, self.wait(1, 4), person, role, ip, self.rng.choice((self.agent, self.browser)))
         self.link("saml", f"email:{person.upn}", _aws(who), ("azure", "aws"), sign_in, self.g.trail.entries[-1])
         self._tokens.hold(who, self.now, lambda: self.by_saml(person, role, ip))
         return who
@@ -227,7 +234,7 @@ class Act:
 
     def by_exchange(self, external: str, pool: str, subject: str, ip: str, parent: str, cloud: str) -> GcpCaller:
         """A workload's way into GCP by token exchange."""
-        who = chains.exchange(self.g, self.wait(2, 15), external, pool, subject, ip, self.agent)
+        who = chains.exchange(self.g, self.wait(2, 15), external, pool, subject, ip, self.gcp_agent)
         self.link("token_exchange", parent, f"gcp.principal:{who.federated}", (cloud, "gcp"), self.g.gcp.entries[-1])
         self._tokens.hold(who, self.now, lambda: self.by_exchange(external, pool, subject, ip, parent, cloud))
         return who

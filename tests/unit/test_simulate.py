@@ -150,7 +150,7 @@ def test_campaigns_have_stages_and_links_across_clouds(world: World) -> None:
         assert one["principals"]
         assert one["actor"]
     crossing = {one["campaign"] for one in attacks for link in one["links"] if link["cross_cloud"]}
-    kinds = {link["kind"]: link["proof"] for one in attacks for link in one["links"]}
+    kinds = {link["kind"]: link["proof"] for one in world.truth["campaigns"] for link in one["links"]}
     assert kinds["oidc"] == kinds["saml"] == kinds["token_exchange"] == "identity"
     assert kinds["same_actor"] == "behaviour"
     assert {"d04", "d05", "d06", "d07", "d08", "d11", "d12", "d24", "d25", "d27", "d28", "d29", "d30"} <= crossing

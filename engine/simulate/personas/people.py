@@ -119,7 +119,6 @@ class People:
         """By the assertion of Entra ID mostly; some still hold a key of their own."""
         rng, company = scene.rng, scene.company
         when = scene.at(0, 900)
-        org = company.org.split("-")[0]
         legacy = sum(person.oid.encode()) % 5 == 0
         agent = self.cli[person.name] if rng.random() < 0.5 else person.browser
         if legacy:
@@ -130,7 +129,7 @@ class People:
             who = chains.saml(scene.ground, ids.later(when, rng, 2, 9), person, role, ip, agent)
         habits = self.science if person.job == "scientist" else self.person
         role_name = rng.choice(company.tasks).name
-        act(scene, Actor.of(who, org, role_name), habits, rng.randrange(4, 40), rng.choice(company.regions[:2]), since=920)
+        act(scene, Actor.of(who, company, role_name), habits, rng.randrange(4, 40), rng.choice(company.regions[:2]), since=920)
 
     def _azure(self, scene: Scene, person: Employee, ip: str) -> None:
         rng = scene.rng
