@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.incidents.clock import micros
+from engine.incidents.clock import HOUR, micros
 from engine.incidents.rules import RANK, RuleFacts
 from engine.model import Alert, AlertKind, Factor, Level, State
 
@@ -21,7 +21,6 @@ RANK_POWER = 1.5
 PER_TACTIC = 0.15
 PER_CLOUD = 1.2
 TRUST = 1.3
-_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _risks(
     best: dict[tuple[str, str, int], tuple[float, str, Alert]] = {}
     for alert, key in zip(alerts, keys, strict=True):
         risk, why = _risk(alert, circumstances.get(alert.uid, ()))
-        once = (alert.rule.uid, key, micros(alert.first_time) // _HOUR)
+        once = (alert.rule.uid, key, micros(alert.first_time) // HOUR)
         known = best.get(once)
         if known is None or (-risk, alert.uid) < (-known[0], known[2].uid):
             best[once] = (risk, why, alert)

@@ -18,7 +18,7 @@ from engine.pipeline.batch import Settings
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_hits import from_lake
-from engine.pipeline.run import Matched
+from engine.pipeline.run import Looked
 from engine.pipeline.spread import DROPPING, READING, Reading, gather_spread, over, placed
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded
@@ -43,7 +43,7 @@ def gather_far(
     program: Program,
     mappings: AnyMapping[str, Mapping],
     runner: Runner,
-) -> Matched:
+) -> Looked:
     """All hits, by way of files. Ctrl-C ends it without a result."""
     stage = Stage(READING, f"rules {rules_digest(program)[:12]}")
     with passing_lake() as lake, heeded() as stopped, writers_of(lake.path, _BATCH) as writers:
@@ -56,7 +56,7 @@ def gather_far(
         writers.hits.drop(placed(places, given), over(runner, Stage(DROPPING, stage.about)))
         numbers = {obj.uri: number for number, obj in enumerate(given.objects)}
         hits = stored_hits(lake, writers, program, lambda uris: uris.replace_strict(numbers, return_dtype=pl.UInt32))
-    return hits, gathered.totals, partial(given.read_again, settings.limits)
+    return Looked(hits, gathered.totals, partial(given.read_again, settings.limits), gathered.edges, gathered.sightings)
 
 
 def stored_hits(lake: Lake, writers: Writers, program: Program, numbers: Callable[[pl.Series], pl.Series]) -> pl.DataFrame | None:

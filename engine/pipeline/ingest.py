@@ -132,7 +132,18 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         else:
             planned, skips, rejects = Planned(), (), ()
             span = (_moment(told["start"]) or FIRST, _moment(told["end"]) or LAST)
-            written = redetect(told["rules"], span, bench.lake, plan.batch, writers.hits, bench.program, bench.settings)
+            written = redetect(
+                told["rules"],
+                span,
+                bench.lake,
+                plan.batch,
+                writers.hits,
+                bench.program,
+                bench.settings,
+                runner=bench.runner,
+                stopped=bench.stopped,
+                stage=Stage("reading", f"batch {plan.batch}: {told['reason']}, rules {plan.rules_digest[:12]}"),
+            )
             if told["reason"] == REPAIR:
                 take_over(bench.lake, writers.hits, written, bench.now)
         if written is None or bench.stopped():

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -20,9 +20,10 @@ from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program, compile_program
-from engine.model import Alert, Level, RunReport, State
+from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.correlating import ReadAgain, raise_alerts
+from engine.pipeline.incidents import raise_incidents
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.base import Runner
@@ -35,8 +36,17 @@ from engine.store.memory import EventIndex, HitStore, Losers
 
 AHEAD = 4
 """So many batches are read while the rules are loaded and compiled."""
-Matched = tuple[pl.DataFrame | None, Totals, ReadAgain]
-"""The hits of a run (None: none), its account, and how to read records again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What all objects of a scan gave: hits (None: none), the account, how to read records again, identity edges, and who acted from where."""
+
+    hits: pl.DataFrame | None
+    totals: Totals
+    read_again: ReadAgain
+    edges: list[pl.DataFrame]
+    sightings: list[pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +62,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all decided alerts."""
+    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all decided alerts.
+
+    ``raised`` are all alerts, those below that level among them, and ``incidents`` what they amount to, worst first.
+    """
 
     alerts: list[Alert]
     report: RunReport
     highest: Level | None = None
+    raised: list[Alert] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
 
 
 def scan(
@@ -94,20 +109,22 @@ def scan(
         loaded = time.perf_counter()
         given, streams = opening()
     if runner.shares_memory:
-        matched, totals, read_again = _gather(given, streams, settings, program, mappings, progress)
+        looked = _gather(given, streams, settings, program, mappings, progress)
     else:
         from engine.pipeline.far_scan import gather_far
 
-        matched, totals, read_again = gather_far(given, settings, program, mappings, runner)
-    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again) if matched is not None else Raised()
+        looked = gather_far(given, settings, program, mappings, runner)
+    matched, totals = looked.hits, looked.totals
+    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, looked.read_again) if matched is not None else Raised()
     alerts = raised.alerts
+    incidents = raise_incidents(alerts, ruleset, mappings, looked.edges, looked.sightings)
     shown = [alert for alert in alerts if alert.level >= min_level]
     counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
     report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
     decided = (alert.level for alert in alerts if alert.state is State.LIVE)
-    return ScanResult(shown, report, max(decided, default=None))
+    return ScanResult(shown, report, max(decided, default=None), alerts, incidents)
 
 
 def _gather(
@@ -117,10 +134,12 @@ def _gather(
     program: Program,
     mappings: AnyMapping[str, Mapping],
     progress: Callable[[Progress], None] | None,
-) -> Matched:
+) -> Looked:
     """All hits, in the memory of this process."""
     totals = Totals(objects=len(given.objects))
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
+    edges: list[pl.DataFrame] = []
+    sightings: list[pl.DataFrame] = []
     read_again = partial(given.read_again, settings.limits)
     try:
         for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
@@ -128,11 +147,13 @@ def _gather(
                 index.add(rows)
             for hits in found.hits:
                 store.add(hits)
+            edges.extend(found.edges)
+            sightings.extend(found.sightings)
         losers = index.resolve(read_again)
     finally:
         index.close()
     totals.losers(losers, tuple(mappings))
-    return _without(store.collect(), losers), totals, read_again
+    return Looked(_without(store.collect(), losers), totals, read_again, edges, sightings)
 
 
 def run(

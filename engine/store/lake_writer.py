@@ -227,7 +227,7 @@ class LakeWriter:
 
     def _already(self, table: DeltaTable, digest: str) -> bool | None:
         """What an earlier attempt made of this batch: None nothing, False another writer's commit of the same plan, True our own."""
-        last = last_batch(table, self._root, self._table)
+        last = last_batch(self._root, self._table, table)
         if last.number < self._batch:
             return None
         if last.number == self._batch and last.writer == self._token:

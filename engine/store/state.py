@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy import select
 
-from engine.store import alert_changes, alert_rows, collecting, human_state, leases, outbox, plans, runs
+from engine.store import alert_changes, alert_rows, collecting, human_state, leases, outbox, plans, pruning, runs
 from engine.store import backup as backups
 from engine.store.alert_rows import AlertQuery
 from engine.store.database import Database, connect, insert
@@ -142,6 +142,14 @@ class State:
         """Each of ``sources`` was listed to its end and had nothing new."""
         with self._database.write() as connection:
             collecting.looked_through(connection, sources, now)
+
+    def sweep(self, source: str, uris: Collection[str], now: datetime) -> None:
+        """Once a day, forget objects of ``source`` that are long gone, old runs and plans. ``uris``: all that its listing has now."""
+        with self._database.read() as connection:
+            if not pruning.due(connection, source, now):
+                return
+        with self._database.write() as connection:
+            pruning.sweep(connection, source, uris, now)
 
     def sources(self) -> dict[str, datetime]:
         """When each configured source was last looked through."""

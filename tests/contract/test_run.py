@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.config import load_config
 from engine.model import State
 from engine.pipeline import ScanResult
+from engine.pipeline.scheduled import run as work
 from engine.store.lake_care import retain
 from tests.conftest import SAMPLE, Ran
 from tests.logs import lines
@@ -245,6 +247,28 @@ def test_backfill_of_a_source_finds_what_was_left_out_however_old(run: Run, plac
     batch, *_ = summary(run, place, "--backfill", "--source", "trail", "--to", "2026-03-02")["batches"]
     assert batch["alerts"] == {"new": 1, "changed": 0, "ended": 0}
     assert len(place.alerts()) == 2
+
+
+def test_objects_are_forgotten_when_they_are_long_gone_and_not_while_they_cannot_be_listed(run: Run, place: Place) -> None:
+    path = place.put("a.json", call(1, 0))
+    config = load_config(place.config, {})
+
+    def known_after(days: float) -> bool:
+        work(config, lambda: datetime(2026, 4, 1, tzinfo=UTC) + timedelta(days=days))
+        with place.state() as state:
+            return bool(state.seen("trail", [str(path)]))
+
+    assert known_after(0)
+    place.logs.rename(place.root / "away")
+    assert all(map(known_after, (2, 40, 80)))
+    (place.root / "away").rename(place.logs)
+    assert known_after(81)
+    path.unlink()
+    assert known_after(83)
+    assert not known_after(115)
+    place.put("a.json", call(1, 0))
+    assert known_after(116)
+    assert place.events().height == 1
 
 
 def test_sources_are_batches_of_their_own(run: Run, place: Place) -> None:
