@@ -5,16 +5,16 @@ What cannot be read becomes part of a batch, with its reason; it is never an exc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 
-from connectors.envelopes import Piece, split
+from connectors.envelopes import Piece, end_of, split
 from connectors.foreign import records_of
-from connectors.repeats import Repeats
+from connectors.repeats import Repeats, hashes_of
 from connectors.transports.base import Limits, Object, Transport
 from connectors.transports.files import FilesTransport
 from engine.errors import InputError
@@ -26,8 +26,17 @@ STREAM_BYTES = 32 << 20
 BATCH_BYTES = 32 << 20
 """Records are worked on in batches of about this much text."""
 
+SMALL_BATCH_BYTES = 8 << 20
+"""Towards the end of the input batches get smaller, down to this, so that the last does not keep one thread busy while the others have nothing."""
+
 RECALL_BYTES = 1 << 20
 """So much of what was read before of a growing object is looked at again, for records that are equal to new ones."""
+
+Group = tuple[tuple[int, Object], ...]
+"""Objects that are read one after the other, each with its index in the run's list."""
+
+Before = Callable[[int, Object], pl.Series | None]
+"""Hashes of the records that stand before a range of an object; None where they are to be read."""
 
 Place = tuple[int, int]
 """Index of an object in the run's list, index of a record in that object."""
@@ -64,16 +73,11 @@ class Input:
 
     def streams(self, limits: Limits) -> Iterator[Iterator[Batch]]:
         """Streams of batches for a runner; each object belongs to exactly one."""
-        group: list[tuple[int, Object]] = []
-        size = 0
-        for index, obj in enumerate(self.objects):
-            group.append((index, obj))
-            size += obj.length
-            if size >= STREAM_BYTES:
-                yield batches(self.transport, group, limits)
-                group, size = [], 0
-        if group:
-            yield batches(self.transport, group, limits)
+        return (batches(self.transport, group, limits, last=group[-1][0] + 1 == len(self.objects)) for group in self.groups(STREAM_BYTES))
+
+    def groups(self, size: int) -> Iterator[Group]:
+        """The objects in groups of about ``size`` stored bytes, none of them empty."""
+        return packed(enumerate(self.objects), size)
 
     def read_again(self, limits: Limits, places: Sequence[Place]) -> dict[Place, str]:
         """The record texts at ``places``, read once more from their objects."""
@@ -102,8 +106,28 @@ def list_input(paths: Sequence[str], limits: Limits, stdin: BinaryIO | None) -> 
     return found
 
 
-def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: Limits) -> Iterator[Batch]:
-    """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception."""
+def packed(objects: Iterable[tuple[int, Object]], size: int) -> Iterator[Group]:
+    """``objects`` in their order, in groups of about ``size`` stored bytes, none of them empty."""
+    group: list[tuple[int, Object]] = []
+    held = 0
+    for index, obj in objects:
+        group.append((index, obj))
+        held += obj.length
+        if held >= size:
+            yield tuple(group)
+            group, held = [], 0
+    if group:
+        yield tuple(group)
+
+
+def batches(
+    transport: Transport, group: Sequence[tuple[int, Object]], limits: Limits, *, last: bool = False, before: Before | None = None
+) -> Iterator[Batch]:
+    """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception. ``last``: none comes after.
+
+    ``before`` tells of an object that is read from its middle which records stand before that.
+    """
+    size = _Sizes(sum(obj.length for _, obj in group) if last else None)
     chunk = replace(limits, chunk_bytes=min(limits.chunk_bytes, BATCH_BYTES))
     frames: list[tuple[int, str, pl.DataFrame]] = []
     batch, held, repeats = _empty_batch(), 0, Repeats()
@@ -111,10 +135,11 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
         records = first = obj.first_position
         try:
             if obj.start:
-                repeats.recall(index, _read_before(transport, obj, chunk))
+                hashes = before(index, obj) if before is not None else None
+                repeats.recall(index, hashes_of(read_before(transport, obj, chunk)) if hashes is None else hashes)
             for piece in records_of(transport.read(obj), obj, chunk):
                 piece = _placed(piece, first) if first else piece
-                records = max(records, _end(piece))
+                records = max(records, end_of(piece))
                 batch.skips.extend(piece.skips)
                 batch.rejects.extend(piece.rejects)
                 batch.decompressed += piece.decompressed
@@ -122,7 +147,8 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
                     continue
                 frames.append((index, obj.uri, piece.records))
                 held += piece.decompressed
-                if held >= BATCH_BYTES:
+                if held + piece.decompressed // 2 >= size.of_batch(held):  # the nearest that whole pieces come to
+                    size.text += held
                     yield _filled(batch, frames, repeats)
                     batch, frames, held = _empty_batch(), [], 0
             batch.ends[obj.uri] = records
@@ -134,7 +160,24 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
             batch.failed.append(Reject(obj.uri, f"cannot be read: {error.strerror or error}"))
         batch.objects_done += 1
         batch.stored += obj.length
+        size.stored += obj.length
     yield _filled(batch, frames, repeats) if frames else batch
+
+
+@dataclass(slots=True)
+class _Sizes:
+    """How large a batch of a stream is to be: where nothing comes after its ``whole`` stored bytes, no more than half of the text that is left."""
+
+    whole: int | None
+    stored: int = 0
+    text: int = 0
+
+    def of_batch(self, held: int) -> int:
+        """In bytes of text; ``held`` are those of the batch so far."""
+        if self.whole is None or not self.stored:
+            return BATCH_BYTES
+        left = (self.text + held) * (self.whole - self.stored) // self.stored
+        return min(max(left // 2, SMALL_BATCH_BYTES), BATCH_BYTES)
 
 
 def _filled(batch: Batch, frames: Sequence[tuple[int, str, pl.DataFrame]], repeats: Repeats) -> Batch:
@@ -150,8 +193,8 @@ def _together(frames: Sequence[tuple[int, str, pl.DataFrame]]) -> pl.DataFrame:
     return pl.concat([records for _, _, records in frames]).hstack([uris, indexes])
 
 
-def _read_before(transport: Transport, obj: Object, limits: Limits) -> pl.Series:
-    """The last records before those that are planned of a growing object."""
+def read_before(transport: Transport, obj: Object, limits: Limits) -> pl.Series:
+    """The last records before those that are planned of an object that is read from its middle."""
     begin = max(0, obj.start - RECALL_BYTES)
     block = transport.stored(obj, begin, obj.start)
     pieces = split([block[block.find(b"\n") + 1 :] if begin else block], obj.uri, limits, continued=begin > 0)
@@ -163,12 +206,6 @@ def _placed(piece: Piece, first: int) -> Piece:
     records = piece.records.with_columns(pl.col("position") + first)
     rejects = [reject if reject.position is None else replace(reject, position=reject.position + first) for reject in piece.rejects]
     return replace(piece, records=records, rejects=rejects)
-
-
-def _end(piece: Piece) -> int:
-    """The position after the last record of ``piece``, refused ones included; 0 where it has none."""
-    last = piece.records["position"][-1] if piece.records.height else -1
-    return 1 + max(last, max((reject.position for reject in piece.rejects if reject.position is not None), default=-1))
 
 
 def _empty_batch() -> Batch:

@@ -185,6 +185,38 @@ class Recognition:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeRule:
+    """How one edge between identities is made from a record: a key of `engine.identity.edges.KINDS`, and per end what stands before the value
+    (``email:``; "" where the value is the whole entity) and where the value is. ``until``: when what was issued ends.
+    """
+
+    kind: str
+    child_before: str
+    child: ColumnRule
+    parent_before: str
+    parent: ColumnRule
+    until: ColumnRule | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (*self.child.paths, *self.parent.paths, *(self.until.paths if self.until else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """Which identities a source tells of. ``issuing`` edges are read in every run, from records whose last word at one of ``operation_paths`` is
+    among ``operations`` (none: from all); ``acting`` ones only from records somebody asks about. ``actors``: who acted, as (what stands
+    before the value, common column), the most telling first.
+    """
+
+    operation_paths: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    issuing: tuple[EdgeRule, ...] = ()
+    acting: tuple[EdgeRule, ...] = ()
+    actors: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """One source: how its records are recognised, identified, mapped, and what Sigma may call its fields."""
 
@@ -210,6 +242,7 @@ class Mapping:
     columns: AnyMapping[str, ColumnRule] = field(default_factory=dict)
     lateness_minutes: int = 15
     """How late records of this source usually arrive."""
+    identities: Identities = field(default_factory=Identities)
 
     def runs(self, product: str | None, service: str | None, category: str | None) -> bool:
         """Whether a rule with this logsource runs on native fields of this source: no part differs, and at least one is named on both sides."""
@@ -248,4 +281,7 @@ def split_path(path: str) -> tuple[str, ...]:
 
 def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """The rows of an events frame as dicts without nulls, the form documents and reports read."""
-    return [{name: value for name, value in row.items() if value is not None} for row in frame.iter_rows(named=True)]
+    columns = [column for column in frame.get_columns() if column.null_count() < frame.height]
+    names = [column.name for column in columns]
+    cells = zip(*(column.to_list() for column in columns), strict=True) if columns else iter([()] * frame.height)
+    return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in cells]

@@ -16,10 +16,11 @@ from typing import Any
 import polars as pl
 import yaml
 
+from connectors import identities
 from connectors.cells import USUAL, Decided
 from connectors.values import FUNCTIONS
 from engine.errors import MappingError
-from engine.schema import COLUMNS, ColumnRule, Mapping, Recognition, split_path
+from engine.schema import COLUMNS, ColumnRule, EdgeRule, Identities, Mapping, Recognition, split_path
 
 SOURCES: tuple[str, ...] = (
     "aws.bedrock_invocation",
@@ -41,7 +42,7 @@ _HERE = Path(__file__).parent
 _KEYS = frozenset(
     (
         *("source", "title", "version", "provider", "ai", "tier", "lateness_minutes", "delivery", "recognise", "logsources"),
-        *("closed", "fields", "aliases", "embedded", "uid", "columns"),
+        *("closed", "fields", "aliases", "embedded", "uid", "columns", "identity"),
     )
 )
 
@@ -55,7 +56,7 @@ def load_mappings() -> MappingProxyType[str, Mapping]:
 @cache
 def functions(source: str) -> MappingProxyType[str, Callable[..., Any]]:
     """The value functions mapping files of ``source`` may name: the shared ones and its own."""
-    return MappingProxyType({**FUNCTIONS, **_own(source, "FUNCTIONS")})
+    return MappingProxyType({**FUNCTIONS, **identities.FUNCTIONS, **_own(source, "FUNCTIONS")})
 
 
 @cache
@@ -123,6 +124,7 @@ def _mapping(source: str, document: dict[str, Any]) -> Mapping:
         uid=_column_rule("x.uid", document["uid"] if isinstance(document["uid"], dict) else {"every": document["uid"], "as": None}, known),
         columns=MappingProxyType(columns),
         lateness_minutes=int(document.get("lateness_minutes", 15)),
+        identities=_identities(document.get("identity") or {}, known),
     )
 
 
@@ -145,6 +147,38 @@ def _recognition(spec: dict[str, Any]) -> Recognition:
         ),
         matches=tuple((path, str(pattern)) for path, pattern in spec.get("matches", {}).items()),
     )
+
+
+def _identities(spec: dict[str, Any], known: MappingProxyType[str, Callable[..., Any]]) -> Identities:
+    if unknown := set(spec) - {"operations", "issuing", "acting", "actors"}:
+        raise ValueError(f"identity: unknown keys {sorted(unknown)}")
+    operations = spec.get("operations") or {"from": (), "are": ()}
+    actors = tuple((_before(str(kind)), str(name)) for each in spec.get("actors", ()) for kind, name in each.items())
+    if unknown := {name for _, name in actors} - set(COLUMNS):
+        raise ValueError(f"identity: unknown columns {sorted(unknown)}")
+    return Identities(
+        operation_paths=_paths(operations["from"]),
+        operations=tuple(map(str, operations["are"])),
+        issuing=tuple(_edge(each, known) for each in spec.get("issuing", ())),
+        acting=tuple(_edge(each, known) for each in spec.get("acting", ())),
+        actors=actors,
+    )
+
+
+def _before(kind: str) -> str:
+    """What stands before the value of an entity: its type, with the first part of the value where the mapping says that too."""
+    return "" if kind == "entity" else kind if ":" in kind else f"{kind}:"
+
+
+def _edge(spec: dict[str, Any], known: MappingProxyType[str, Callable[..., Any]]) -> EdgeRule:
+    if unknown := set(spec) - {"kind", "child", "parent", "until"}:
+        raise ValueError(f"identity: unknown keys {sorted(unknown)}")
+    ends = []
+    for name in ("child", "parent"):
+        ((kind, rule),) = spec[name].items()
+        ends.append((_before(kind), _column_rule(f"identity {spec['kind']}", rule, known)))
+    until = _column_rule("identity until", spec["until"], known) if "until" in spec else None
+    return EdgeRule(str(spec["kind"]), ends[0][0], ends[0][1], ends[1][0], ends[1][1], until)
 
 
 def _column_rule(name: str, spec: Any, known: MappingProxyType[str, Callable[..., Any]]) -> ColumnRule:

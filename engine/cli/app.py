@@ -31,12 +31,15 @@ COMMANDS = {
     "config": "engine.cli.config:config",
     "run": "engine.cli.run:run",
     "alerts": "engine.cli.alerts:alerts",
+    "identity": "engine.cli.identity:identity",
     "hunt": "engine.cli.hunt:hunt",
     "lake": "engine.cli.lake:lake",
     "sinks": "engine.cli.sinks:sinks",
     "status": "engine.cli.status:status",
     "state": "engine.cli.state:state",
+    "simulate": "engine.cli.simulate:simulate",
     "schedule": "engine.cli.schedule:schedule",
+    "spark": "engine.cli.spark:spark",
 }
 """Every command and where it stands; only the one that is asked for is imported."""
 

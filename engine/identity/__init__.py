@@ -1,0 +1,1 @@
+"""Who stands behind sessions and keys: events → edges → principals."""

@@ -1,0 +1,42 @@
+"""Edges between identities from events, and who stands behind them: the mapping files and the kernels of identities joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+
+import polars as pl
+
+from connectors.edges import may_issue, raw_edges
+from connectors.normalize import NATIVE
+from engine.identity.edges import described, empty
+from engine.schema import Mapping
+from engine.store.frames import in_own_memory
+
+
+def paths_for_edges(mapping: Mapping) -> tuple[str, ...]:
+    """The record paths that `issued` wants as ``native.`` columns: those that tell operations, of a source that issues with any operation all."""
+    found = mapping.identities
+    return found.operation_paths if found.operations else tuple(dict.fromkeys(path for rule in found.issuing for path in rule.paths))
+
+
+def issued(events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """The edges that ``events`` (x.uid, time, raw_data, native columns of `paths_for_edges`) of one source bring into the graph, each once."""
+    found = mapping.identities
+    if not found.issuing or not events.height:
+        return empty()
+    if found.operations:
+        rows = may_issue([events[NATIVE + path] for path in found.operation_paths], mapping).arg_true()
+        raw = raw_edges(events.select("x.uid", "time", "raw_data")[rows], mapping, found.issuing) if rows.len() else None
+    else:
+        raw = raw_edges(events, mapping, found.issuing, events.select(pl.col(NATIVE + path).alias(path) for path in paths_for_edges(mapping)))
+    return in_own_memory(described(raw)) if raw is not None and raw.height else empty()
+
+
+def told(events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """The edges that ``events`` (x.uid, time, raw_data) of one source tell of who acted: of events somebody asks about."""
+    return described(raw_edges(events, mapping, mapping.identities.acting))
+
+
+def actors_by_source(mappings: AnyMapping[str, Mapping]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Source → who acted, in the form `engine.identity.actors` reads."""
+    return {source: mapping.identities.actors for source, mapping in mappings.items()}
