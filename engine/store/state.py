@@ -144,11 +144,13 @@ class State:
         with self._database.write() as connection:
             collecting.looked_through(connection, sources, now)
 
-    def sweep(self, source: str, uris: Collection[str], now: datetime) -> None:
-        """Once a day, forget objects of ``source`` that are long gone, old runs and plans. ``uris``: all that its listing has now."""
+    def sweep_due(self, source: str, now: datetime) -> bool:
+        """Whether `sweep` was not called for ``source`` for a day."""
         with self._database.read() as connection:
-            if not pruning.due(connection, source, now):
-                return
+            return pruning.due(connection, source, now)
+
+    def sweep(self, source: str, uris: Collection[str], now: datetime) -> None:
+        """Forget objects of ``source`` that are long gone, old runs and plans. ``uris``: all that its listing has now."""
         with self._database.write() as connection:
             pruning.sweep(connection, source, uris, now)
 
