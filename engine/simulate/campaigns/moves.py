@@ -146,8 +146,8 @@ def gcp_secrets(a: Act, who: GcpCaller, least: int = 3) -> None:
 
 def azure_keys(a: Act, who: AzureCaller) -> None:
     """Keys of the model account are read; its own audit log sees it too."""
-    a.azure(who, "Microsoft.CognitiveServices/accounts/listKeys/action", a.company.openai)
-    a.g.openai.audit(a.now, "ListKey", who.oid)
+    a.azure(who, "Microsoft.CognitiveServices/accounts/listKeys/action", a.pick(a.company.openai))
+    a.g.openai.audit(a.now, "ListKey", who.oid, resource=a.pick(a.company.openai))
 
 
 def azure_storage_keys(a: Act, who: AzureCaller, times: int) -> None:
@@ -165,7 +165,7 @@ def openai_calls(a: Act, times: int, *, jailbreak: float = 0.0) -> None:
             question, answer = prompt(a, lure=True)
             messages = [{"role": "user", "content": question}]
             a.g.openai.gateway(a.wait(1, 15), ip, messages, answer, subscription="shop-search", jailbreak=True)
-        a.g.openai.request(a.wait(1, 15), ip, "", deployment=deployment, length=a.rng.randrange(3000, 14000))
+        a.g.openai.request(a.wait(1, 15), ip, "", deployment=deployment, length=a.rng.randrange(3000, 14000), resource=a.pick(a.company.openai))
 
 
 def gemini(a: Act, who: GcpCaller, times: int) -> None:
