@@ -59,7 +59,7 @@ def plain(cells: pl.Series) -> pl.Series:
         escaped = cells.str.contains("\\", literal=True).fill_null(False).to_numpy() & quoted
         if escaped.any():
             rows = np.flatnonzero(escaped)
-            text = text.scatter(rows, pl.Series([_plain_cell(cell) for cell in cells.gather(rows).to_list()], dtype=pl.String))
+            text = text.scatter(rows, pl.Series([jsontext.loads(cell) for cell in cells.gather(rows).to_list()], dtype=pl.String))
     maybe = np.flatnonzero((sizes <= _LONGEST_NOTHING) | quoted & _MAYBE_NOTHING[second])
     empty = maybe[text.gather(maybe).str.strip_chars().is_in(_NOTHING).fill_null(False).to_numpy()]
     return text.scatter(empty, None) if empty.size else text
@@ -124,16 +124,15 @@ USUAL = {"ip": usual_ip, "domain": usual_domain}
 
 _FINE = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]\.[0-9]{1,12}Z$"
 """Times with a fraction of a second."""
+_WHOLE = len("2026-03-01T08:20:00Z")
+_NO_TIME = np.datetime64("NaT", "us")
 
 
 def times(text: pl.Series) -> pl.Series:
     """Texts as moments: the usual RFC 3339 forms at once, all others one by one."""
-    usual = _fine_times(text) if (text.str.len_bytes() > 20).any() else None
-    if usual is None or usual.null_count() > text.null_count():
-        rest = text if usual is None else text.to_frame("t").select(pl.when(usual.is_null()).then(pl.col("t")))["t"]
-        whole = rest.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False)
-        whole = whole.to_frame("t").select(pl.when(pl.col("t").dt.year() > 0).then(pl.col("t")))["t"]  # no datetime of Python has year 0
-        usual = whole if usual is None else usual.to_frame("t").select(pl.coalesce("t", whole))["t"]
+    usual = _whole_times(text)
+    if usual.null_count() > text.null_count() and (text.str.len_bytes() > 20).any():
+        usual = pl.DataFrame([usual.alias("w"), _fine_times(text).alias("f")]).select(pl.coalesce("w", "f")).to_series()
     usual = usual.dt.replace_time_zone("UTC").alias(text.name)
     others = (usual.is_null() & text.is_not_null()).arg_true()
     if not others.len():
@@ -144,6 +143,38 @@ def times(text: pl.Series) -> pl.Series:
             memo[value] = values.micros(value)
     found = pl.Series([memo[value] for value in text.gather(others).to_list()], dtype=pl.Int64).cast(usual.dtype)
     return usual.scatter(others, found)
+
+
+def _whole_times(text: pl.Series) -> pl.Series:
+    """The moments of texts like ``2026-03-01T08:20:00Z``, null for all others."""
+    usual = text.str.len_bytes() == _WHOLE
+    kept = text if usual.all(ignore_nulls=False) else text.filter(usual)
+    array = kept.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    made = np.full(text.len(), _NO_TIME, dtype="datetime64[us]")
+    if len(array):
+        first = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset]
+        marks = np.frombuffer(array.buffers()[2], dtype=np.uint8)[first : first + len(array) * _WHOLE].reshape(-1, _WHOLE).T
+        made[usual.fill_null(False).to_numpy()] = _read_times(np.ascontiguousarray(marks))
+    return pl.Series(text.name, made)
+
+
+def _read_times(marks: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, Any]:
+    """The moments that columns of characters show."""
+    right = np.ones(marks.shape[1], dtype=bool)
+    for at, mark in ((4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":"), (19, "Z")):
+        right &= marks[at] == ord(mark)
+    digits = marks - np.uint8(ord("0"))
+    for at in (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18):
+        right &= digits[at] <= 9
+    year = digits[0] * np.int32(1000) + digits[1] * np.int32(100) + digits[2] * np.int32(10) + digits[3]
+    month, day, hour, minute, second = (digits[at] * np.int32(10) + digits[at + 1] for at in (5, 8, 11, 14, 17))
+    right &= (year >= 1) & (month >= 1) & (month <= 12) & (hour < 24) & (minute < 60) & (second < 60)
+    months = np.where(right, (year - 1970) * np.int32(12) + month - 1, 0).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    right &= (day >= 1) & (days.astype("datetime64[M]") == months)  # there is such a day
+    moments: np.ndarray[Any, Any] = days.astype("datetime64[us]") + (hour * np.int64(3600) + minute * 60 + second) * np.timedelta64(1_000_000, "us")
+    moments[~right] = _NO_TIME
+    return moments
 
 
 def _fine_times(text: pl.Series) -> pl.Series:

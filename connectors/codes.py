@@ -32,6 +32,7 @@ class Codes:
         self._coded: dict[tuple[str, ...], Coded] = {}
         self._texts: dict[str, pl.Series] = {}
         self._parts: dict[bytes, Codes] = {}
+        self._once: dict[Callable[..., Any], Any] = {}
         self._given: dict[tuple[Callable[..., Any], tuple[str, ...]], dict[int, Any]] = {}
 
     def among(self, rows: pl.Series) -> Codes:
@@ -50,6 +51,12 @@ class Codes:
     def given(self, function: Callable[..., Any], paths: Sequence[str]) -> dict[int, Any]:
         """What ``function`` gave for combinations of cells at ``paths``, by number: a place to keep it for other columns."""
         return self._given.setdefault((function, tuple(paths)), {})
+
+    def once(self, function: Callable[..., Any], cells: Sequence[pl.Series]) -> Any:
+        """What ``function`` gives for these cells, asked for once."""
+        if function not in self._once:
+            self._once[function] = function(*cells)
+        return self._once[function]
 
     def coded(self, paths: Sequence[str]) -> Coded:
         """The rows by their combination of cells at ``paths``, numbered in the order in which combinations first occur."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,7 @@ def column(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str, failur
         return pl.Series(name, [constant], COLUMNS[name].dtype).new_from_index(0, cells.height)
     codes = codes or Codes(cells)
     if rule.function is None and not rule.table and rule.default is None and kind in ("string", "time", "json"):
-        texts = [codes.text(path) for path in rule.paths if not is_absent(cells[path])] or [codes.text(rule.paths[0])]
-        text = texts[0].alias(name) if len(texts) == 1 else pl.DataFrame(texts).select(pl.coalesce(pl.all()).alias(name))[name]
+        text = _first_text(rule.paths, codes).alias(name)
         return times(text) if kind == "time" else text
     decided = _at_once(rule, codes, source)
     if decided is None:
@@ -51,10 +51,22 @@ def _at_once(rule: ColumnRule, codes: Codes, source: str) -> Decided | None:
     further = usual_paths(source).get(rule.function or "", ())
     if further and (codes.odd is None or not set(further) <= set(codes.cells.columns)):
         return None
-    found = whole(*(codes.cells[path] for path in (*rule.paths, *further)))
+    cells = [codes.cells[path] for path in (*rule.paths, *further)]
+    found = whole(*cells) if not isinstance(whole, values.Then) else whole.rest(codes.once(whole.first, cells))
     if isinstance(found, pl.Series):
         return Decided(found, found.is_not_null())
     return Decided(found.values, found.rows & ~codes.odd) if further and codes.odd is not None else found
+
+
+def _first_text(paths: Sequence[str], codes: Codes) -> pl.Series:
+    """Per row the first text at one of ``paths``; those that no row needs are not made."""
+    text = codes.text(paths[0])
+    for path in paths[1:]:
+        if not text.null_count():
+            break
+        if not is_absent(codes.cells[path]):
+            text = pl.DataFrame([text.alias("a"), codes.text(path).alias("b")]).select(pl.coalesce("a", "b")).to_series()
+    return text
 
 
 def _merged(rest: pl.Series, made: pl.Series, others: pl.Series) -> pl.Series:

@@ -57,6 +57,9 @@ class FarRunner:
     slots: int = 2
     shares_memory: bool = False
 
+    def note(self, text: str) -> None:
+        pass
+
     def each(self, stage: Stage, work: Callable[[Task], Result], tasks: Sequence[Task], stopped: Callable[[], bool] = never) -> Iterator[Result]:
         return (_travelled(found) for found in LocalRunner(2).each(stage, _travelled(work), self._shuffled(tasks), stopped))
 

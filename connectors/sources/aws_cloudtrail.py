@@ -270,16 +270,11 @@ def usual_actor_email(user: pl.Series, principal: pl.Series, arn: pl.Series) -> 
 
 
 def usual_actor_type(kind: pl.Series, arn: pl.Series) -> Decided:
-    """`actor_type` of all but sessions with an address in their name."""
-    role = (kind == '"AssumedRole"').fill_null(False)
+    """`actor_type` of all but sessions that may be a person's."""
     known = {cell: _TYPES.get(cell[1:-1].lower()) for cell in kind.unique().to_list() if cell is not None and cell[:1] == '"' and "\\" not in cell}
-    types = kind.replace_strict(known, default=None, return_dtype=pl.Int64)
-    person = arn.str.contains("/AWSReservedSSO_", literal=True).fill_null(False)
-    maybe = arn.str.contains("@", literal=True).fill_null(False) | ~_are_words(arn)
-    made = pl.DataFrame([types.alias("t"), role.alias("r"), person.alias("p")]).select(
-        pl.when("r").then(pl.when("p").then(1).otherwise(4)).otherwise("t")
-    )
-    return Decided(made.to_series().cast(pl.Int64), _are_words(kind) & ~(role & maybe))
+    types = kind.replace_strict({**known, '"AssumedRole"': _TYPES["role"]}, default=None, return_dtype=pl.Int64)
+    maybe = (kind == '"AssumedRole"').fill_null(False) & arn.str.contains_any(["@", "/AWSReservedSSO_", "\\"]).fill_null(False)
+    return Decided(types, _are_words(kind) & ~maybe)
 
 
 def usual_session(kind: pl.Series, arn: pl.Series) -> Decided:
@@ -309,20 +304,23 @@ def _usual_resources(
     return Decided(names, ordinary & (in_bucket | other)), in_bucket
 
 
-def usual_resource_uids(*cells: pl.Series) -> Decided:
-    """`resource_uids` of calls about one bucket, or one thing with a name, or nothing."""
-    found, in_bucket = _usual_resources(*cells)
-    arns = pl.DataFrame([found.values.alias("n"), in_bucket.alias("b")]).select(pl.when("b").then("arn:aws:s3:::" + pl.col("n")).otherwise("n"))
-    return Decided(alone(arns.to_series()), found.rows)
+def _as_uids(found: tuple[Decided, pl.Series]) -> Decided:
+    decided, in_bucket = found
+    arns = pl.DataFrame([decided.values.alias("n"), in_bucket.alias("b")]).select(pl.when("b").then("arn:aws:s3:::" + pl.col("n")).otherwise("n"))
+    return Decided(alone(arns.to_series()), decided.rows)
 
 
-def usual_resource_names(*cells: pl.Series) -> Decided:
-    """`resource_names` of the same calls."""
-    found, _ = _usual_resources(*cells)
-    return Decided(alone(found.values), found.rows)
+def _as_names(found: tuple[Decided, pl.Series]) -> Decided:
+    return Decided(alone(found[0].values), found[0].rows)
 
 
-USUAL: dict[str, Callable[..., Decided]] = {
+usual_resource_uids = Then(_usual_resources, _as_uids)
+"""`resource_uids` of calls about one bucket, or one thing with a name, or nothing."""
+usual_resource_names = Then(_usual_resources, _as_names)
+"""`resource_names` of the same calls."""
+
+
+USUAL: dict[str, Callable[..., Any]] = {
     "actor_email": usual_actor_email,
     "actor_name": usual_actor_name,
     "actor_type": usual_actor_type,

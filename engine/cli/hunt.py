@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.options import Engine, EngineWord, LevelWord, Master, Pipelines, SparkConf, Variables
+from engine.cli.options import Engine, EngineWord, LevelWord, Master, Pipelines, ShipCode, SparkConf, Variables
 from engine.cli.scan import Format as AlertFormat
 from engine.errors import UsageError
 
@@ -139,6 +139,7 @@ def sigma(
     engine: Engine = EngineWord.local,
     master: Master = None,
     spark_conf: SparkConf = None,
+    ship_code: ShipCode = False,
 ) -> int:
     """Run any Sigma rule or correlation over the stored events, whether it was loaded when they came or not."""
     from datetime import UTC, datetime
@@ -150,7 +151,7 @@ def sigma(
 
     began, ended = _range(start, end)
     opened = open_lake(lake, config=config)
-    with opened_runner(engine, jobs, master, spark_conf) as runner:
+    with opened_runner(engine, jobs, master, spark_conf, ship_code) as runner:
         result = opened.sigma(
             rule,
             now=datetime.now(UTC),

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import polars as pl
-
 from connectors.sources import load_mappings
+from engine.correlate.alerts import Raised
 from engine.detect.program import Program
 from engine.pipeline.batch import Settings
-from engine.pipeline.far_scan import passing_lake, stored_hits
+from engine.pipeline.correlating import ReadAgain
+from engine.pipeline.far_scan import Passing, passing_lake
 from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, chunks, isolated_chunk, work_chunk
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Keeper, writers_of
@@ -50,9 +50,9 @@ class Hunting:
 
 
 def gather_far(
-    lake: Lake, sources: Sequence[str], program: Program, settings: Settings, objects: Objects, runner: Runner
-) -> tuple[pl.DataFrame | None, Seen]:
-    """All hits, by way of files. Ctrl-C ends it without a result."""
+    lake: Lake, sources: Sequence[str], program: Program, settings: Settings, objects: Objects, again: ReadAgain, runner: Runner
+) -> tuple[Raised, Seen]:
+    """All alerts, by way of files. Ctrl-C ends it without a result."""
     stage, seen = Stage(READING, f"hunt, rules {rules_digest(program)[:12]}"), Seen()
     with passing_lake() as out, heeded() as stopped, writers_of(out.path, _BATCH) as writers:
         hunting = Hunting(lake.path, out.path, program, settings)
@@ -62,4 +62,6 @@ def gather_far(
             check_shared(out.path / "hits", [part.path for part in parts])
         if stopped():
             raise KeyboardInterrupt
-        return stored_hits(out, writers, program, objects.numbers), seen
+        found = Passing(out, writers, objects.numbers, again)
+        raised, _ = found.raised(program, load_mappings(), seen.latest, settings.now, runner, stage, stopped)
+        return raised, seen

@@ -77,14 +77,14 @@ def hunt_sigma(
     sources = [name for name, plan in program.plans.items() if plan.rules]
     objects = Objects()
     runner = runner or LocalRunner(jobs)
+    again = partial(read_records, lake, sources, settings, objects)
     if runner.shares_memory:
         matched, seen = _gather(lake, sources, program, settings, objects, runner)
+        raised = raise_alerts(matched, program, mappings, seen.latest, now, again) if matched is not None else Raised()
     else:
         from engine.pipeline.far_hunt import gather_far
 
-        matched, seen = gather_far(lake, sources, program, settings, objects, runner)
-    again = partial(read_records, lake, sources, settings, objects)
-    raised = raise_alerts(matched, program, mappings, seen.latest, now, again) if matched is not None else Raised()
+        raised, seen = gather_far(lake, sources, program, settings, objects, again, runner)
     alerts = [alert for alert in raised.alerts if alert.rule.uid in own]
     shown = [alert for alert in alerts if alert.level >= min_level]
     failures = [*map(str, ruleset.errors), *map(str, program.refused.values())]

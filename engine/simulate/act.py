@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from engine.simulate import chains, lexicon
-from engine.simulate.company import Company, Employee, ManagedIdentity, ServiceAccount, ServiceUser, tool
+from engine.simulate.company import Company, Employee, ManagedIdentity, ServiceAccount, ServiceUser, browser, gcp_tool, tool
 from engine.simulate.ground import Ground
 from engine.simulate.native import ids
 from engine.simulate.native.actors import Role, ServicePrincipal
@@ -24,6 +24,8 @@ from engine.simulate.truth import Link, Stage, Told
 
 PACES = {"fast": (90.0, 900.0), "steady": (900.0, 7200.0), "slow": (3 * 3600.0, 20 * 3600.0)}
 """Seconds between the stages of a campaign."""
+TEMPO = {"fast": (1.0, 1.0), "steady": (1.0, 3.0), "slow": (4.0, 16.0)}
+"""How many times longer everything takes inside a stage."""
 T = TypeVar("T")
 
 
@@ -48,24 +50,31 @@ class Act:
         self.end = end
         self.number = number
         self.told = Told(uid, campaign.title, campaign.attack, rng.choice(campaign.paces))
+        self.tempo = rng.uniform(*TEMPO[self.told.pace])
         self.told.actor = f"actor-{ids.hexes(rng, 6)}"
         self.agent = tool(rng)
+        self.gcp_agent = gcp_tool(rng)
+        self.browser = browser(rng, rng.randrange(9))
         self.exits: list[str] = []
         self._tokens = Tokens()
 
     # the clock
 
     def wait(self, low: float, high: float) -> datetime:
-        """Let ``low`` to ``high`` seconds pass; near the end of the simulation time runs slower, so that everything still fits."""
+        """Let ``low`` to ``high`` seconds pass, more for slow actors."""
+        return self._pass(self.rng.uniform(low, high) * self.tempo)
+
+    def _pass(self, seconds: float) -> datetime:
+        """Near the end of the simulation time runs slower, so that everything still fits."""
         left = max((self.end - self.now).total_seconds(), 1.0)
-        self.now += timedelta(seconds=min(self.rng.uniform(low, high), left / 12))
+        self.now += timedelta(seconds=min(seconds, left / 12))
         return self.now
 
     @contextmanager
     def stage(self, name: str, *components: str, tags: Sequence[str] = ()) -> Iterator[Stage]:
         """Everything recorded inside belongs to this stage. Between stages the campaign's pace decides how long it rests."""
         if self.told.stages:
-            self.wait(*PACES[self.told.pace])
+            self._pass(self.rng.uniform(*PACES[self.told.pace]))
         stage = Stage(name, components, tuple(tags))
         piles = self.g.piles()
         marks = [len(pile) for pile in piles]
@@ -148,7 +157,12 @@ class Act:
         }
         if source:
             asked["x-amz-copy-source"] = source
-        extra = {"bytesTransferredIn": size if name == "PutObject" else 0, "bytesTransferredOut": size if name == "GetObject" else 0}
+        extra = {
+            "SignatureVersion": "SigV4",
+            "AuthenticationMethod": "AuthHeader",
+            "bytesTransferredIn": size if name == "PutObject" else 0,
+            "bytesTransferredOut": size if name == "GetObject" else 0,
+        }
         write = not name.startswith("Get")
         return self.aws(who, "s3", name, params=asked, extra=extra, resources=resources, write=write, data=True, after=(0.3, 3.0))
 
@@ -205,7 +219,7 @@ class Act:
     def by_saml(self, person: Employee, role: Role, ip: str) -> AwsCaller:
         """A person's sign-in to the AWS application in Entra, and the session it opens."""
         sign_in = self.g.directory.user(self.wait(3, 20), person, "aws", ip, location=chains.location(person.place), asn=chains.network(ip))
-        who = chains.saml(self.g, self.wait(1, 4), person, role, ip, self.agent)
+        who = chains.saml(self.g, self.wait(1, 4), person, role, ip, self.rng.choice((self.agent, self.browser)))
         self.link("saml", f"email:{person.upn}", _aws(who), ("azure", "aws"), sign_in, self.g.trail.entries[-1])
         self._tokens.hold(who, self.now, lambda: self.by_saml(person, role, ip))
         return who
@@ -220,7 +234,7 @@ class Act:
 
     def by_exchange(self, external: str, pool: str, subject: str, ip: str, parent: str, cloud: str) -> GcpCaller:
         """A workload's way into GCP by token exchange."""
-        who = chains.exchange(self.g, self.wait(2, 15), external, pool, subject, ip, self.agent)
+        who = chains.exchange(self.g, self.wait(2, 15), external, pool, subject, ip, self.gcp_agent)
         self.link("token_exchange", parent, f"gcp.principal:{who.federated}", (cloud, "gcp"), self.g.gcp.entries[-1])
         self._tokens.hold(who, self.now, lambda: self.by_exchange(external, pool, subject, ip, parent, cloud))
         return who

@@ -136,6 +136,11 @@ def tool(rng: random.Random) -> str:
     return rng.choice(lexicon.TOOLS).format(v=rng.randrange(26, 40), m=rng.randrange(10, 34), p=rng.randrange(1, 20))
 
 
+def gcp_tool(rng: random.Random) -> str:
+    """The user agent of somebody's program in GCP."""
+    return rng.choice(lexicon.GCP_TOOLS).format(v=rng.randrange(26, 40), m=rng.randrange(10, 34), p=rng.randrange(1, 20))
+
+
 def _people(rng: random.Random, count: int, domain: str, accounts: tuple[str, ...]) -> tuple[Employee, ...]:
     places = rng.sample(range(len(lexicon.PLACES)), 4)
     names = [f"{given}.{family}" for given in lexicon.GIVEN for family in lexicon.FAMILY]

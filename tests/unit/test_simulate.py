@@ -14,7 +14,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -25,9 +25,10 @@ import pytest
 
 from engine.errors import UsageError
 from engine.simulate.campaigns import CAMPAIGNS, campaign
+from engine.simulate.company import build
 from engine.simulate.decoys import DECOYS, decoy
 from engine.simulate.delivery import DARK
-from engine.simulate.generate import Made, Plan, chosen, generate
+from engine.simulate.generate import Made, Plan, chosen, dark, generate, play
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 3
@@ -102,17 +103,15 @@ def test_a_campaign_does_not_depend_on_the_others(world: World, tmp_path: Path) 
     assert {c["campaign"] for c in alone["campaigns"] if c["attack"]} == {"d05"}
 
 
-def test_attacks_vary_with_the_seed(tmp_path: Path) -> None:
+def test_attacks_vary_with_the_seed() -> None:
     told: dict[str, set[Any]] = defaultdict(set)
     for seed in range(6):
-        generate(tmp_path / str(seed), Plan(days=1, seed=seed, scale=0.02, campaigns=("d01", "d11", "d27")))
-        truth = orjson.loads((tmp_path / str(seed) / "truth.json").read_bytes())
-        for one in truth["campaigns"]:
-            if one["attack"]:
-                told[one["campaign"]].add((len(one["stages"]), sum(stage["events"] for stage in one["stages"]), one["stages"][0]["first_time"]))
-                told["paces"].add(one["pace"])
-                told["principals"].add(one["principals"][0]["name"])
-        told["dark"].update(truth["switched_off"])
+        for one in play(Plan(days=1, seed=seed, campaigns=("d01", "d11", "d27")), build(seed, 1.0))[0]:
+            if one.attack:
+                told[one.uid].add((len(one.stages), sum(len(stage.entries) for stage in one.stages), one.stages[0].entries[0].time))
+                told["paces"].add(one.pace)
+                told["principals"].update(one.principals)
+        told["dark"].update(dark(seed))
     assert all(len(told[name]) == 6 for name in ("d01", "d11", "d27"))
     assert told["paces"] == {"fast", "steady", "slow"}
     assert len(told["principals"]) > 10
@@ -151,7 +150,7 @@ def test_campaigns_have_stages_and_links_across_clouds(world: World) -> None:
         assert one["principals"]
         assert one["actor"]
     crossing = {one["campaign"] for one in attacks for link in one["links"] if link["cross_cloud"]}
-    kinds = {link["kind"]: link["proof"] for one in attacks for link in one["links"]}
+    kinds = {link["kind"]: link["proof"] for one in world.truth["campaigns"] for link in one["links"]}
     assert kinds["oidc"] == kinds["saml"] == kinds["token_exchange"] == "identity"
     assert kinds["same_actor"] == "behaviour"
     assert {"d04", "d05", "d06", "d07", "d08", "d11", "d12", "d24", "d25", "d27", "d28", "d29", "d30"} <= crossing
@@ -320,6 +319,39 @@ def test_arguments_that_make_no_sense_are_refused(tmp_path: Path, change: Callab
     with pytest.raises(UsageError, match=message):
         generate(tmp_path / "out", change(Plan()))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot make .*file/out: .*name another directory"):
+        generate(tmp_path / "file" / "out", SMALL)
+
+
+def test_a_company_without_data_events_has_none_of_them(tmp_path: Path) -> None:
+    seed = next(seed for seed in range(100) if dark(seed) == ("aws.data_events",))
+    generate(tmp_path / "out", Plan(days=1, seed=seed, scale=0.05, campaigns=("d16", "d17")))
+    world = World(tmp_path / "out", None)  # type: ignore[arg-type]
+    assert world.trail
+    assert all(record["eventCategory"] == "Management" for record in world.trail)
+    assert set(world.truth["switched_off"]) == {"aws.data_events"}
+    unseen = [stage for one in world.truth["campaigns"] if one["attack"] for stage in one["stages"] if not stage["delivered"]]
+    assert len(unseen) >= 4
+    seen = {f"{record['eventID']}|{record['recipientAccountId']}" for record in world.trail}
+    told = {uid for uid, where in world.truth["events"].items() if where["campaign"] in ("d16", "d17")}
+    assert told
+    assert told <= seen
+
+
+def test_slow_attackers_take_their_time() -> None:
+    spans: dict[str, list[float]] = defaultdict(list)
+    for seed in range(8):
+        plan = Plan(days=5, seed=seed, campaigns=("d01", "d06", "d21"))
+        for one in (one for one in play(plan, build(seed, 1.0))[0] if one.attack):
+            times = sorted(entry.time for stage in one.stages for entry in stage.entries)
+            assert times[-1] < plan.start + timedelta(days=5)
+            spans[one.pace].append((times[-1] - times[0]).total_seconds() / 3600)
+    assert max(spans["fast"]) < 8
+    assert min(spans["slow"]) > 8
 
 
 def test_names_of_campaigns() -> None:

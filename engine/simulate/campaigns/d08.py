@@ -31,7 +31,7 @@ def play(a: Act) -> None:
             a.gcp(gcp, "storage", "storage.objects.get", thing, "storage.objects.get", kind="gcs_bucket", log="data_access")
     if a.rng.random() < 0.5:
         with a.stage("a key is made to stay", "b74", tags=("attack.t1098.001",)):
-            moves.service_key(a, chains.gcp_account(a.company, account, a.exits[0], a.agent))
+            moves.service_key(a, chains.gcp_account(a.company, account, a.exits[0], a.gcp_agent))
 
 
 CAMPAIGN = Campaign("An AWS session goes on into GCP by token exchange", play)

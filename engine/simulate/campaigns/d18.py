@@ -12,7 +12,7 @@ def play(a: Act) -> None:
     names = [f"store{a.rng.randrange(100, 999)}" for _ in range(a.rng.randrange(2, 6))]
     stores = [a.company.arm("rg-data", "Microsoft.Storage/storageAccounts", name) for name in names]
     with a.stage("a person's token is used from elsewhere", "s1", tags=("attack.t1078.004",)):
-        who = a.as_person(person, "cli", ip, "Owner", agent=a.agent)
+        who = a.as_person(person, "cli", ip, "Owner", agent=a.browser)
     with a.stage("keys of storage are read", "s2", tags=("attack.t1552",)):
         for store in stores:
             a.azure(who, "Microsoft.Storage/storageAccounts/listKeys/action", store)

@@ -24,7 +24,7 @@ def play(a: Act) -> None:
         if a.rng.random() < 0.6:
             moves.aws_secrets(a, aws, least=1)
     with a.stage("an old account wakes in GCP", "d29", tags=("attack.t1078.004",)):
-        gcp = chains.gcp_account(a.company, sleeper, a.exit(), a.agent, keyed=True)
+        gcp = chains.gcp_account(a.company, sleeper, a.exit(), a.gcp_agent, keyed=True)
         project = f"projects/{a.company.project}"
         second = a.gcp(gcp, "iam", "google.iam.admin.v1.ListServiceAccounts", project, "iam.serviceAccounts.list", log="data_access")
         moves.gcp_secrets(a, gcp, least=1)
