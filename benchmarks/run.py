@@ -55,7 +55,11 @@ def run(logs: Path, rules: Path) -> Cost:
     """A run that has everything still to do."""
     with tempfile.TemporaryDirectory(prefix="crosswind-run-") as temporary:
         folder = Path(temporary)
-        text = {"lake": {"path": "lake"}, "state": {"url": "state.db"}, "rules": {"builtin": False, "paths": [str(rules)]}}
+        text: dict[str, dict[str, object]] = {
+            "lake": {"path": "lake"},
+            "state": {"url": "state.db"},
+            "rules": {"builtin": False, "paths": [str(rules)]},
+        }
         lines = [f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()) for name, keys in text.items()]
         (folder / "crosswind.toml").write_text("".join([*lines, f"[source.logs]\npath = [{json.dumps(str(logs))}]\n"]))
         return measured(["run"], folder)
