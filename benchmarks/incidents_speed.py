@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from engine.identity.edges import described
+from engine.identity.edges import described, together
 from engine.incidents.hubs import SIGHTINGS
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.rules import TACTICS, RuleFacts
@@ -84,8 +84,13 @@ def world(size: int, seed: int) -> list[Alert]:
 def identity(alerts: list[Alert], number: int, seed: int) -> pl.DataFrame:
     """Half of the edges lead from keys of the alerts, over two sessions, to users; the other half is what everybody else did."""
     chance = random.Random(seed)
+    parts = [_edges(alerts, chance, range(begin, min(begin + 50_000, number))) for begin in range(0, number, 50_000)]
+    return together(parts)
+
+
+def _edges(alerts: list[Alert], chance: random.Random, numbers: range) -> pl.DataFrame:
     rows: list[tuple[str, str, str, datetime, str]] = []
-    for index in range(number):
+    for index in numbers:
         own = alerts[chance.randrange(len(alerts))] if index % 2 else None
         child = own.entities[0].value if own else key(10_000_000 + index)
         began = (own.first_time if own else START) - timedelta(minutes=30)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Engine, EngineWord, LevelWord, Master, Pipelines, SparkConf, Variables
+from engine.cli.options import Engine, EngineWord, LevelWord, Master, Pipelines, ShipCode, SparkConf, Variables
 from engine.errors import SinkError
 from engine.model import Level
 
@@ -48,6 +48,7 @@ def scan(
     engine: Engine = EngineWord.local,
     master: Master = None,
     spark_conf: SparkConf = None,
+    ship_code: ShipCode = False,
 ) -> int:
     """Find attacks in raw logs.
 
@@ -73,7 +74,7 @@ def scan(
     settings = Settings(now=now, source=source, jobs=jobs, start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
     chosen = format or (Format.table if output is None and sys.stdout.isatty() else Format.ndjson)
     check_outputs(output=output, incidents=incidents, report=page, summary=summary)
-    with opened_runner(engine, jobs, master, spark_conf) as runner, watch() if runner.shares_memory else nullcontext() as progress:
+    with opened_runner(engine, jobs, master, spark_conf, ship_code) as runner, watch() if runner.shares_memory else nullcontext() as progress:
         result = run(
             paths,
             settings,

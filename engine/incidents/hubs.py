@@ -63,6 +63,9 @@ def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, never: 
     days = pl.DataFrame({"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "day": ordered.day})
     rows = keyed.join(days, on="alert").select("alert", "key", "strength", "actor", "day")
     texts = rows["key"].unique()
+    # Of events and resources there are most, and nobody knows one as a hub.
+    own = texts.str.contains("^(event|request|resource):") & ~texts.is_in(list(never))
+    texts = texts.filter(~own)
     reasons = [known_hub(text) or ("is named as one that never joins" if text in never else None) for text in texts.to_list()]
     named = pl.DataFrame({"key": texts, "why": pl.Series(reasons, dtype=pl.String)}).with_columns(
         pl.when(pl.col("key").is_in(contested.implode())).then(pl.lit("belongs to several identities")).otherwise("why").alias("why")

@@ -16,6 +16,7 @@ from engine.correlate.alerts import alerts as make_alerts
 from engine.correlate.correlated_alerts import correlated_alerts, firsts
 from engine.correlate.correlations import MANY_GROUPS, NO_GROUP, NO_NUMBER, Correlated, correlate
 from engine.correlate.gather import GROUP_VALUES
+from engine.correlate.keying import Work
 from engine.detect.program import Program
 from engine.schema import Mapping
 from engine.sigma.correlation import silenced
@@ -51,11 +52,19 @@ def raise_alerts(
     made = correlated_alerts(found, _with_texts(hits, found, mappings, now, read_again), rules, correlations)
     kept = [alert for alert in made if alert.rule.uid not in quiet]
     alerts = sorted((*plain, *kept), key=lambda alert: (alert.first_time, alert.uid))
-    return Raised(alerts, left_out(found, program.correlations))
+    return Raised(alerts, left_out(found.left_out, program.correlations))
 
 
-def left_out(found: Correlated, correlations: Sequence[Correlation]) -> list[str]:
-    """Sentences on the hits that took no part in the ``correlations`` that were evaluated."""
+def work_of(program: Program, marks: AnyMapping[str, datetime]) -> Work:
+    """What `raise_alerts` asks of the hits, as it is asked of parts of them. ``marks``: `watermarks`."""
+    rules, correlations = program.ruleset.rules, program.correlations
+    quiet = frozenset(silenced(correlations))
+    loud = [index for index, rule in enumerate(rules) if rule.uid not in quiet]
+    return Work(rules, loud, correlations, quiet, marks, program.feeds())
+
+
+def left_out(told: pl.DataFrame, correlations: Sequence[Correlation]) -> list[str]:
+    """Sentences on the hits that took no part in the ``correlations`` that were evaluated; ``told``: `Correlated.left_out`."""
     what = {
         NO_GROUP: "have no value in its group-by fields and took no part",
         MANY_GROUPS: f"have more than {GROUP_VALUES} values in a group-by field; {GROUP_VALUES} of them count",
@@ -63,7 +72,9 @@ def left_out(found: Correlated, correlations: Sequence[Correlation]) -> list[str
     }
     return [
         f"correlation {correlations[index].title!r}: {count:,} hit{'' if count == 1 else 's'} {what[reason]}"
-        for index, reason, count in found.left_out.select("correlation", "reason", "count").iter_rows()
+        for index, reason, count in sorted(
+            told.select("correlation", "reason", "count").iter_rows(), key=lambda row: (row[0], list(what).index(row[1]))
+        )
     ]
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from connectors.batches import Input
+from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program
 from engine.pipeline.batch import Settings
+from engine.pipeline.correlating import ReadAgain, left_out, raise_alerts, watermarks, work_of
+from engine.pipeline.far_alerts import HitFile, far_alerts, worth_it
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_hits import from_lake
@@ -44,7 +50,7 @@ def gather_far(
     mappings: AnyMapping[str, Mapping],
     runner: Runner,
 ) -> Looked:
-    """All hits, by way of files. Ctrl-C ends it without a result."""
+    """All alerts, by way of files. Ctrl-C ends it without a result."""
     stage = Stage(READING, f"rules {rules_digest(program)[:12]}")
     with passing_lake() as lake, heeded() as stopped, writers_of(lake.path, _BATCH) as writers:
         reading = Reading(given.transport, program, settings, lake.path, _BATCH, None)
@@ -55,15 +61,48 @@ def gather_far(
         places = gathered.losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
         writers.hits.drop(placed(places, given), over(runner, Stage(DROPPING, stage.about)))
         numbers = {obj.uri: number for number, obj in enumerate(given.objects)}
-        hits = stored_hits(lake, writers, program, lambda uris: uris.replace_strict(numbers, return_dtype=pl.UInt32))
-    return Looked(hits, gathered.totals, partial(given.read_again, settings.limits), gathered.edges, gathered.sightings)
+        found = Passing(lake, writers, lambda uris: uris.replace_strict(numbers, return_dtype=pl.UInt32), partial(given.read_again, settings.limits))
+        raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
+    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings)
 
 
-def stored_hits(lake: Lake, writers: Writers, program: Program, numbers: Callable[[pl.Series], pl.Series]) -> pl.DataFrame | None:
-    """Commit the hits of a passing lake, and read them as the kernels want them, with the number of the object of each as ``object_index``."""
-    writers.hits.commit("")
-    store = HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
-    for rows in lake.scan("hits").collect_batches(chunk_size=_ROWS, maintain_order=False):
-        hits = from_lake(rows, program)
-        store.add(hits.with_columns(numbers(hits["x.object"]).alias("object_index")))
-    return store.collect()
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Hits that were written to a passing lake and are to be committed. ``numbers`` gives objects their numbers, ``read_again`` the texts there."""
+
+    lake: Lake
+    writers: Writers
+    numbers: Callable[[pl.Series], pl.Series]
+    read_again: ReadAgain
+
+    def raised(
+        self,
+        program: Program,
+        mappings: AnyMapping[str, Mapping],
+        latest: AnyMapping[str, datetime],
+        now: datetime,
+        runner: Runner,
+        stage: Stage,
+        stopped: Callable[[], bool],
+    ) -> tuple[Raised, Counter[int]]:
+        """The alerts of these hits, and how many of them each rule (by its index) has. Many are worked on by ``runner``."""
+        index = {rule.uid: number for number, rule in enumerate(program.ruleset.rules)}
+        counts: Counter[int] = Counter()
+        for rows in self.writers.hits.rows(["rule"]):
+            counts.update({index[uid]: count for uid, count in rows["rule"].value_counts().iter_rows()})
+        self.writers.hits.commit("")
+        if not worth_it(counts.total(), runner):
+            hits = self._hits(program)
+            return raise_alerts(hits, program, mappings, latest, now, self.read_again) if hits is not None else Raised(), counts
+        work = work_of(program, watermarks(latest, mappings, now))
+        told = far_alerts(self.lake.files("hits"), HitFile(program), work, counts.total(), runner, stage, stopped)
+        if told is None:
+            raise KeyboardInterrupt
+        return Raised(told.alerts, left_out(told.left_out, program.correlations)), counts
+
+    def _hits(self, program: Program) -> pl.DataFrame | None:
+        store = HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
+        for rows in self.lake.scan("hits").collect_batches(chunk_size=_ROWS, maintain_order=False):
+            hits = from_lake(rows, program)
+            store.add(hits.with_columns(self.numbers(hits["x.object"]).alias("object_index")))
+        return store.collect()

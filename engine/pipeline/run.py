@@ -22,7 +22,7 @@ from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program, compile_program
 from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
-from engine.pipeline.correlating import ReadAgain, raise_alerts
+from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.incidents import raise_incidents
 from engine.report.account import Totals, build_report
 from engine.runners import local
@@ -40,11 +40,11 @@ AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What all objects of a scan gave: hits (None: none), the account, how to read records again, identity edges, and who acted from where."""
+    """What all objects of a scan gave: alerts, how many hits each rule (by its index) has, the account, identity edges, who acted from where."""
 
-    hits: pl.DataFrame | None
+    raised: Raised
+    counts: Counter[int]
     totals: Totals
-    read_again: ReadAgain
     edges: list[pl.DataFrame]
     sightings: list[pl.DataFrame]
 
@@ -114,12 +114,10 @@ def scan(
         from engine.pipeline.far_scan import gather_far
 
         looked = gather_far(given, settings, program, mappings, runner)
-    matched, totals = looked.hits, looked.totals
-    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, looked.read_again) if matched is not None else Raised()
+    raised, counts, totals = looked.raised, looked.counts, looked.totals
     alerts = raised.alerts
     incidents = raise_incidents(alerts, ruleset, mappings, looked.edges, looked.sightings)
     shown = [alert for alert in alerts if alert.level >= min_level]
-    counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
     report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
@@ -135,7 +133,7 @@ def _gather(
     mappings: AnyMapping[str, Mapping],
     progress: Callable[[Progress], None] | None,
 ) -> Looked:
-    """All hits, in the memory of this process."""
+    """All alerts, by way of hits in the memory of this process."""
     totals = Totals(objects=len(given.objects))
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     edges: list[pl.DataFrame] = []
@@ -153,7 +151,11 @@ def _gather(
     finally:
         index.close()
     totals.losers(losers, tuple(mappings))
-    return Looked(_without(store.collect(), losers), totals, read_again, edges, sightings)
+    matched = _without(store.collect(), losers)
+    if matched is None:
+        return Looked(Raised(), Counter(), totals, edges, sightings)
+    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again)
+    return Looked(raised, Counter(dict(matched["rule"].value_counts().iter_rows())), totals, edges, sightings)
 
 
 def run(

@@ -93,7 +93,7 @@ def _next(seen: int, steps: int, folder: Path) -> Text:
     lines = (
         (f"{command} scan {logs}", "the same alerts, with who, where and why"),
         (f"{command} scan {logs} --format ndjson | head -1", "one alert as a document"),
-        (f"{command} scan {logs} -o alerts.ndjson --packets packets", "what to hand to a responder: a packet of each incident"),
+        (f"{command} scan {logs} -o alerts.ndjson --report report.html", "what to hand to a responder: one page with every incident"),
         (f"{command} events {logs} --source ai.litellm --limit 3", "what an inference log looks like in the common schema"),
         (f"{command} scan PATH", "your own logs: a folder, a bucket dump, any mix"),
     )

@@ -14,7 +14,7 @@ from engine.store.alert_changes import Change
 from engine.store.database import chunks, insert
 from engine.store.incident_rows import IncidentQuery
 from engine.store.records import ALERT, INCIDENT, DeadLetter, Delivered, Depth, OutboxRow, StoredAlert, StoredIncident
-from engine.store.tables import deliveries, outbox
+from engine.store.tables import alerts, deliveries, incidents, outbox
 
 
 def put(connection: Connection, sinks: Iterable[str], kind: str, changes: Sequence[Change], now: datetime, least: Level = Level.INFORMATIONAL) -> int:
@@ -43,6 +43,26 @@ def put(connection: Connection, sinks: Iterable[str], kind: str, changes: Sequen
     if rows:
         connection.execute(outbox.insert(), rows)
     return len(rows)
+
+
+def is_new(connection: Connection, sink: str) -> bool:
+    """Whether ``sink`` was never told of anything, and nothing waits for it."""
+    rows = (select(table.c.uid).where(table.c.sink == sink).limit(1) for table in (deliveries, outbox))
+    return all(connection.execute(asked).first() is None for asked in rows)
+
+
+def introduce(connection: Connection, sink: str, now: datetime, least: Level) -> int:
+    """Let a new sink be told of every alert and incident that stands at or above ``least``; how many."""
+    if not is_new(connection, sink):
+        return 0
+    queued = 0
+    for kind, table in ((ALERT, alerts), (INCIDENT, incidents)):
+        columns = (table.c.uid, table.c.revision, table.c.level, table.c.state)
+        stands = table.c.state.in_([State.LIVE.value, State.OPEN.value])
+        rows = connection.execute(select(*columns).where(stands, table.c.level >= int(least)).order_by(table.c.sequence))
+        changes = [Change(row.uid, row.revision, Level(row.level), State(row.state)) for row in rows]
+        queued += put(connection, [sink], kind, changes, now)
+    return queued
 
 
 def waiting(connection: Connection, sink: str, limit: int, after: int) -> list[OutboxRow]:

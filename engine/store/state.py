@@ -174,11 +174,13 @@ class State:
         with self._database.write() as connection:
             collecting.looked_through(connection, sources, now)
 
-    def sweep(self, source: str, uris: Collection[str], now: datetime) -> None:
-        """Once a day, forget objects of ``source`` that are long gone, old runs and plans. ``uris``: all that its listing has now."""
+    def sweep_due(self, source: str, now: datetime) -> bool:
+        """Whether `sweep` was not called for ``source`` for a day."""
         with self._database.read() as connection:
-            if not pruning.due(connection, source, now):
-                return
+            return pruning.due(connection, source, now)
+
+    def sweep(self, source: str, uris: Collection[str], now: datetime) -> None:
+        """Forget objects of ``source`` that are long gone, old runs and plans. ``uris``: all that its listing has now."""
         with self._database.write() as connection:
             pruning.sweep(connection, source, uris, now)
 
@@ -277,6 +279,14 @@ class State:
         """The next rows for ``sink`` with an id above ``after``: one an alert or incident, with it as it stands now."""
         with self._database.read() as connection:
             return outbox.waiting(connection, sink, limit, after)
+
+    def introduce(self, sink: str, now: datetime, least: Level) -> int:
+        """Let a sink that never heard of anything be told of every alert that stands at or above ``least``; how many."""
+        with self._database.read() as connection:
+            if not outbox.is_new(connection, sink):
+                return 0
+        with self._database.write() as connection:
+            return outbox.introduce(connection, sink, now, least)
 
     def delivered(self, sink: str, ids: Collection[int], now: datetime) -> None:
         """The sink was told these."""

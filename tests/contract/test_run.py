@@ -327,6 +327,23 @@ def test_what_is_not_delivered_waits(run: Run, place: Place) -> None:
     assert len(place.delivered()) == 1
 
 
+def test_a_sink_that_is_new_hears_of_what_stands_once(run: Run, place: Place) -> None:
+    place.rules(rule(1), rule(2, "DeleteTrail", "low"))
+    place.put("a.json", call(2, 5), call(3, 300), call(4, 300, "DeleteTrail"))
+    assert run().code == 0
+    place.put("b.json", call(1, 0))
+    assert run().code == 0
+    assert len(place.ended()) == 1
+    settings = place.config.read_text().replace("[rules]", '[rules]\nmin_level = "medium"')
+    place.config.write_text(settings + '[sink.second]\ntype = "file"\npath = "second.ndjson"\n')
+    assert run().code == 0
+    told = [json.loads(line) for line in (place.root / "second.ndjson").read_text().splitlines()]
+    assert sorted(document["uid"] for document in told) == sorted(uid for uid, alert in place.alerts().items() if alert.level.word == "high")
+    assert len(told) == 2
+    assert run().code == 0
+    assert len((place.root / "second.ndjson").read_text().splitlines()) == 2
+
+
 def test_stored_alerts_give_the_documents_of_scan(run: Run, cli: Callable[..., Ran], place: Place) -> None:
     place.put("a.json", call(1, 0), call(2, 5))
     place.rules(rule(1), many(1, count=2, more=", generate: true"))

@@ -19,7 +19,7 @@ from engine.model import Alert, State
 from engine.pipeline.batch import Settings, work
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.lake_hits import from_lake, to_lake
-from engine.pipeline.revising import Span, revision
+from engine.pipeline.revising import Span, at_once, revision
 from engine.sigma.load import load
 from engine.store.lake_tables import HITS
 from tests.examples import examples
@@ -148,7 +148,13 @@ class Store:
                 low, high = touched.get(alert.rule.uid, (alert.first_time, alert.last_time))
                 touched[alert.rule.uid] = (min(low, alert.first_time), max(high, alert.last_time))
         marks = watermarks(self.latest, load_mappings(), NOW)
-        told = revision(program(), touched, marks, self.read, lambda uids, low, high: [a for a in self.alerts.values() if a.rule.uid in uids])
+        told = revision(
+            program(),
+            touched,
+            marks,
+            lambda work, reads: at_once(work, reads, self.read),
+            lambda uids, low, high: [a for a in self.alerts.values() if a.rule.uid in uids],
+        )
         for alert in told.alerts:
             self.alerts[alert.uid] = alert
         for ended in told.ended:

@@ -95,9 +95,20 @@ def test_what_has_alerts_on_most_days_is_routine_from_then_on() -> None:
 def test_a_resource_that_many_touch_does_not_join() -> None:
     store = ("resource", "arn:aws:s3:::shared")
     before = [alert(f"u{n}", 0, "looks", 0, (("user", f"{EVE}{n}"), store)) for n in range(hubs.SHARED_BY + 1)]
-    later = [alert("x", 40, "looks", 0, (("user", ANA), store)), alert("y", 41, "takes", 0, (("user", EVE), store))]
-    assert sizes(incidents([*before[:2], *later], Given(RULES))) == [2, 2]
-    assert sizes(incidents([*before, *later], Given(RULES))) == [5, 1, 1]
+    later = [alert("x", 40, "looks", 0, (store,)), alert("y", 41, "takes", 0, (store,))]
+    assert sizes(incidents([*before[:2], *later], Given(RULES))) == [2, 1, 1]
+    assert sizes(incidents([*before, *later], Given(RULES))) == [1] * 7
+
+
+def test_a_target_joins_what_one_identity_did_and_what_nobody_is_named_for() -> None:
+    store = ("resource", "arn:aws:s3:::training")
+    by_eve, by_ana = alert("a", 0, "looks", 0, (*BY_EVE, store)), alert("b", 1, "takes", 0, (("user", ANA), store))
+    assert sizes(incidents([by_eve, by_ana], Given(RULES))) == [1, 1]
+    assert sizes(incidents([by_eve, alert("b", 1, "takes", 0, (store,))], Given(RULES))) == [2]
+    made = {"user.uid": ANA}
+    acts = alert("c", 2, "takes", 0, (("user", ANA),))
+    found = incidents([alert("a", 0, "looks", 0, (*BY_EVE, ("user", ANA)), evidence=made), acts], Given(RULES))
+    assert (sizes(found), found[0].joins[0].reason) == ([2], "eventSequence")
 
 
 def test_models_accounts_and_roles_join_nothing() -> None:
