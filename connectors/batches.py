@@ -73,9 +73,9 @@ class Input:
 
     def streams(self, limits: Limits) -> Iterator[Iterator[Batch]]:
         """Streams of batches for a runner; each object belongs to exactly one."""
-        return (batches(self.transport, group, limits, last=group[-1][0] + 1 == len(self.objects)) for group in self.groups())
+        return (batches(self.transport, group, limits, last=group[-1][0] + 1 == len(self.objects)) for group in self.groups(STREAM_BYTES))
 
-    def groups(self, size: int = STREAM_BYTES) -> Iterator[Group]:
+    def groups(self, size: int) -> Iterator[Group]:
         """The objects in groups of about ``size`` stored bytes, none of them empty."""
         return packed(enumerate(self.objects), size)
 

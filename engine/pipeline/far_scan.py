@@ -24,7 +24,7 @@ from engine.pipeline.far_alerts import HitFile, far_alerts, worth_it
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_hits import from_lake
-from engine.pipeline.run import Matched
+from engine.pipeline.run import Looked
 from engine.pipeline.spread import DROPPING, READING, Reading, gather_spread, over, placed
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded
@@ -49,7 +49,7 @@ def gather_far(
     program: Program,
     mappings: AnyMapping[str, Mapping],
     runner: Runner,
-) -> Matched:
+) -> Looked:
     """All alerts, by way of files. Ctrl-C ends it without a result."""
     stage = Stage(READING, f"rules {rules_digest(program)[:12]}")
     with passing_lake() as lake, heeded() as stopped, writers_of(lake.path, _BATCH) as writers:
@@ -63,7 +63,7 @@ def gather_far(
         numbers = {obj.uri: number for number, obj in enumerate(given.objects)}
         found = Passing(lake, writers, lambda uris: uris.replace_strict(numbers, return_dtype=pl.UInt32), partial(given.read_again, settings.limits))
         raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
-    return raised, counts, gathered.totals
+    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from engine.store.memory import Losers
 class Gathered:
     """What all objects of a batch gave: the account, records per object, the records that are no events, the events that ``met`` earlier ones
     (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
+    ``edges`` and ``sightings`` are those of `batch.Found`.
     """
 
     totals: Totals
@@ -33,6 +34,8 @@ class Gathered:
     losers: Losers
     met: pl.DataFrame = field(default_factory=pl.DataFrame)
     spans: list[pl.DataFrame] = field(default_factory=list)
+    edges: list[pl.DataFrame] = field(default_factory=list)
+    sightings: list[pl.DataFrame] = field(default_factory=list)
 
 
 SPAN = ("rule", "time", "x.source", "x.object", "x.position")

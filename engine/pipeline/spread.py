@@ -19,6 +19,8 @@ from connectors.sources import load_mappings
 from connectors.transports.base import Transport
 from engine.detect.program import Program
 from engine.errors import StateError
+from engine.identity.edges import empty
+from engine.identity.edges import together as together_edges
 from engine.pipeline.batch import Settings, isolated, work
 from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
 from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
@@ -42,13 +44,17 @@ _ROUNDS = 3
 
 @dataclass(slots=True)
 class Kept:
-    """What one task hands on: the account, records per object, the files it wrote by table, those with identities, and the days of its events."""
+    """What one task hands on: the account, records per object, the files it wrote by table, those with identities, the days of its events, and
+    what it saw of identities and addresses.
+    """
 
     totals: Totals
     ends: dict[str, int]
     parts: dict[str, list[Part]]
     identities: list[str] = field(default_factory=list)
     days: set[tuple[str, date]] = field(default_factory=set)
+    edges: pl.DataFrame = field(default_factory=empty)
+    sightings: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class Reading:
         whole = self.source is not None
         step = partial(work, program=self.program, mappings=load_mappings(), settings=self.settings, whole=whole, frames=True)
         totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
+        edges, sightings = [empty()], list[pl.DataFrame]()
         with writers_of(self.lake, self.batch) as writers:
             keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
             rejects = self._rejects(writers, [obj.uri for _, obj in group])
@@ -82,13 +89,16 @@ class Reading:
                 found = keeper.keep(isolated(batch, step))
                 totals.add(found)
                 ends.update(found.batch.ends)
+                edges.extend(found.edges)
+                sightings.extend(found.sightings)
                 identities.add(keeper.pending)
                 keeper.pending, keeper.spans = [], []
                 if rejects is not None:
                     rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
             identities.flush()
             parts = {name: getattr(writers, name).hand_over() for name in TABLES}
-        return Kept(totals, ends, parts, identities.names, identities.days)
+        seen = pl.concat(sightings).unique() if sightings else pl.DataFrame()
+        return Kept(totals, ends, parts, identities.names, identities.days, together_edges(edges), seen)
 
     def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
         if self.source is None:
@@ -108,6 +118,7 @@ def gather_spread(
 ) -> Gathered | None:
     """All objects as tasks of ``runner``. ``writers`` take what the tasks wrote. None where it was stopped."""
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
+    edges, sightings = list[pl.DataFrame](), list[pl.DataFrame]()
     identities: list[str | EarlierFile] = []
     days: set[tuple[str, date]] = set()
     with _folder(reading.scratch):
@@ -119,6 +130,8 @@ def gather_spread(
             ends.update((uri, max(records, ends.get(uri, 0))) for uri, records in kept.ends.items())
             identities.extend(kept.identities)
             days.update(kept.days)
+            edges.append(kept.edges)
+            sightings += [kept.sightings] if kept.sightings.width else []
             for name, parts in kept.parts.items():
                 getattr(writers, name).adopt(parts)
         if stopped():
@@ -131,7 +144,7 @@ def gather_spread(
     if stopped():
         return None
     losers, met = together(heaps, tuple(mappings))
-    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)))
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings)
 
 
 def _whole_again(totals: Totals, ends: dict[str, int], told: AnyMapping[str, int], ranges: AnyMapping[str, int]) -> None:

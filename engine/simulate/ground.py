@@ -36,7 +36,7 @@ class Ground:
         draws = {log: ids.generator(seed, f"{part} {log}") for log in logs}
         return cls(
             company,
-            CloudTrail(draws["cloudtrail"]),
+            CloudTrail(draws["cloudtrail"], ids.plain_key),
             bedrock.InvocationLog(draws["bedrock"]),
             azure.ActivityLog(draws["activity"], company.tenant, company.subscription),
             entra.Directory(draws["entra"], company.tenant),

@@ -64,7 +64,8 @@ class Lake:
 
     def batch_of(self, table: str) -> tuple[int, str | None]:
         """The number of the batch that was committed to a table last (0: none yet), and the digest of its plan where the log still knows it."""
-        last = last_batch(load(self.path, TABLES[table]), self.path, TABLES[table])
+        with lake_errors(self.path, f"read table {table!r}"):
+            last = last_batch(self.path, TABLES[table])
         return last.number, last.digest
 
     def writer(self, table: str, batch: int) -> LakeWriter:

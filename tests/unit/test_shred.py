@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.shred import cells_of, exact_cells, open_embedded, shred, shred_shapes
+from connectors.exact import exact_cells, open_embedded
+from connectors.shred import cells_of, shred, shred_shapes
 from engine.schema import split_path
 
 

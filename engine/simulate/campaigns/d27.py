@@ -12,7 +12,7 @@ def play(a: Act) -> None:
     a.exits = a.exits[:1]
     ip = a.exits[0]
     aws = moves.stolen(a, user)
-    gcp = chains.gcp_account(a.company, account, ip, a.agent, keyed=True)
+    gcp = chains.gcp_account(a.company, account, ip, a.gcp_agent, keyed=True)
     a.is_also(account.email, f"gcp.key:{account.key}")
     with a.stage("the trail is stopped", "s1", tags=("attack.t1685.002",)):
         moves.whoami(a, aws)

@@ -66,7 +66,7 @@ def bedrock_probe(a: Act, who: AwsCaller) -> None:
     for model in a.rng.sample(lexicon.BEDROCK_MODELS, a.rng.randrange(3, 8)):
         for _ in range(a.rng.randrange(1, 3)):
             call = bedrock.Exchange(model, "InvokeModel", body, None, 0, 0)
-            a.g.converse(a.wait(1, 8), who, call, region=a.company.regions[0], error=a.rng.choice((denied, invalid)))
+            a.converse(who, call, after=(1, 8), error=a.rng.choice((denied, invalid)))
 
 
 def prompt(a: Act, *, lure: bool = False) -> tuple[str, str]:
@@ -86,7 +86,7 @@ def invoke(a: Act, who: AwsCaller, times: int, *, models: int = 2, spread: int =
         question, answer = prompt(a, lure=a.rng.random() < lure)
         call = bedrock.converse(a.rng.choice(chosen), question, answer * a.rng.randrange(1, 12), latency=a.rng.randrange(700, 9000))
         error = ("ThrottlingException", "Too many requests.") if a.rng.random() < 0.05 else None
-        a.g.converse(a.wait(0.5, 12), caller, call, region=a.rng.choice(places), error=error, bearer=bearer)
+        a.converse(caller, call, region=a.rng.choice(places), error=error, bearer=bearer, after=(0.5, 12))
 
 
 def enable_models(a: Act, who: AwsCaller) -> None:
@@ -100,7 +100,7 @@ def enable_models(a: Act, who: AwsCaller) -> None:
 
 def issue_key(a: Act, who: AwsCaller, name: str, uid: str, ip: str) -> AwsCaller:
     """A long-lived key for a user, and who acts with it."""
-    key = ids.access_key(a.rng, who.account, kind="AKIA")
+    key = ids.plain_key(a.rng, who.account, kind="AKIA")
     issued = {"accessKeyId": key, "userName": name, "status": "Active", "createDate": ids.console_date(a.now)}
     made = a.aws(who, "iam", "CreateAccessKey", params={"userName": name}, result={"accessKey": issued}, write=True)
     parent = who.identity.get("accessKeyId") or who.identity["principalId"]
@@ -173,7 +173,7 @@ def gemini(a: Act, who: GcpCaller, times: int) -> None:
     for _ in range(times):
         question, answer = prompt(a, lure=a.rng.random() < 0.15)
         code = 8 if a.rng.random() < 0.03 else 0
-        a.g.generate(a.wait(0.5, 10), who, model, question, answer * a.rng.randrange(1, 6), code=code)
+        a.generate(who, model, question, answer * a.rng.randrange(1, 6), code=code)
 
 
 def service_key(a: Act, who: GcpCaller) -> str:

@@ -27,7 +27,7 @@ def _joiner(scene: Scene, when: datetime, who: Employee) -> None:
     """A program gets a user of its own, with a key."""
     name = f"{scene.rng.choice(scene.company.tasks).name}-ci"
     aws, trail = _admin(scene, when, who), scene.ground.trail
-    uid, key = ids.principal_id(scene.rng, "AIDA"), ids.access_key(scene.rng, who.account, kind="AKIA")
+    uid, key = ids.principal_id(scene.rng, "AIDA"), ids.plain_key(scene.rng, who.account, kind="AKIA")
     arn = f"arn:aws:iam::{who.account}:user/{name}"
     later = ids.later(when, scene.rng, 20, 90)
     user = {"path": "/", "arn": arn, "userName": name, "userId": uid, "createDate": ids.console_date(later)}
