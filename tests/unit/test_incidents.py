@@ -210,7 +210,7 @@ def test_open_alerts_count_half_and_retracted_ones_nothing() -> None:
     def score(state: State) -> list[float]:
         return [each.score for each in incidents([alert("a", 0, entities=BY_KEY, state=state)])]
 
-    assert (score(State.LIVE), score(State.OPEN), score(State.RETRACTED)) == ([36.0], [18.0], [])
+    assert (score(State.LIVE), score(State.OPEN), score(State.RETRACTED)) == ([32.0], [16.0], [])
 
 
 def test_the_score_is_the_formula_and_its_factors_rebuild_it() -> None:
@@ -224,7 +224,7 @@ def test_the_score_is_the_formula_and_its_factors_rebuild_it() -> None:
         ],
         given,
     )[0]
-    once, again, taken = 36.0, round(36 / 2**1.5, 6), 25.0
+    once, again, taken = 32.0, round(32 / 2**1.5, 6), 25.0
     expected = 100 * (1 - (1 - once / 100) * (1 - again / 100) * (1 - taken / 100))
     assert [factor.points for factor in found.factors if factor.name == "alert"] == [once, taken, again]
     assert found.score == round(expected, 1)
