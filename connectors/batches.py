@@ -26,8 +26,14 @@ STREAM_BYTES = 32 << 20
 BATCH_BYTES = 32 << 20
 """Records are worked on in batches of about this much text."""
 
+SMALL_BATCH_BYTES = 8 << 20
+"""Towards the end of the input batches get smaller, down to this, so that the last does not keep one thread busy while the others have nothing."""
+
 RECALL_BYTES = 1 << 20
 """So much of what was read before of a growing object is looked at again, for records that are equal to new ones."""
+
+Group = tuple[tuple[int, Object], ...]
+"""Objects that are read one after the other, each with its index in the run's list."""
 
 Place = tuple[int, int]
 """Index of an object in the run's list, index of a record in that object."""
@@ -64,16 +70,20 @@ class Input:
 
     def streams(self, limits: Limits) -> Iterator[Iterator[Batch]]:
         """Streams of batches for a runner; each object belongs to exactly one."""
+        return (batches(self.transport, group, limits, last=group[-1][0] + 1 == len(self.objects)) for group in self.groups())
+
+    def groups(self, size: int = STREAM_BYTES) -> Iterator[Group]:
+        """The objects in groups of about ``size`` stored bytes, none of them empty."""
         group: list[tuple[int, Object]] = []
-        size = 0
+        held = 0
         for index, obj in enumerate(self.objects):
             group.append((index, obj))
-            size += obj.length
-            if size >= STREAM_BYTES:
-                yield batches(self.transport, group, limits)
-                group, size = [], 0
+            held += obj.length
+            if held >= size:
+                yield tuple(group)
+                group, held = [], 0
         if group:
-            yield batches(self.transport, group, limits)
+            yield tuple(group)
 
     def read_again(self, limits: Limits, places: Sequence[Place]) -> dict[Place, str]:
         """The record texts at ``places``, read once more from their objects."""
@@ -102,8 +112,9 @@ def list_input(paths: Sequence[str], limits: Limits, stdin: BinaryIO | None) -> 
     return found
 
 
-def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: Limits) -> Iterator[Batch]:
-    """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception."""
+def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: Limits, *, last: bool = False) -> Iterator[Batch]:
+    """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception. ``last``: none comes after."""
+    size = _Sizes(sum(obj.length for _, obj in group) if last else None)
     chunk = replace(limits, chunk_bytes=min(limits.chunk_bytes, BATCH_BYTES))
     frames: list[tuple[int, str, pl.DataFrame]] = []
     batch, held, repeats = _empty_batch(), 0, Repeats()
@@ -122,7 +133,8 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
                     continue
                 frames.append((index, obj.uri, piece.records))
                 held += piece.decompressed
-                if held >= BATCH_BYTES:
+                if held + piece.decompressed // 2 >= size.of_batch(held):  # the nearest that whole pieces come to
+                    size.text += held
                     yield _filled(batch, frames, repeats)
                     batch, frames, held = _empty_batch(), [], 0
             batch.ends[obj.uri] = records
@@ -134,7 +146,24 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
             batch.failed.append(Reject(obj.uri, f"cannot be read: {error.strerror or error}"))
         batch.objects_done += 1
         batch.stored += obj.length
+        size.stored += obj.length
     yield _filled(batch, frames, repeats) if frames else batch
+
+
+@dataclass(slots=True)
+class _Sizes:
+    """How large a batch of a stream is to be: where nothing comes after its ``whole`` stored bytes, no more than half of the text that is left."""
+
+    whole: int | None
+    stored: int = 0
+    text: int = 0
+
+    def of_batch(self, held: int) -> int:
+        """In bytes of text; ``held`` are those of the batch so far."""
+        if self.whole is None or not self.stored:
+            return BATCH_BYTES
+        left = (self.text + held) * (self.whole - self.stored) // self.stored
+        return min(max(left // 2, SMALL_BATCH_BYTES), BATCH_BYTES)
 
 
 def _filled(batch: Batch, frames: Sequence[tuple[int, str, pl.DataFrame]], repeats: Repeats) -> Batch:

@@ -36,12 +36,18 @@ def parse(text: str) -> Any:
 
 def dump(value: Any) -> str:
     """Compact JSON text of a value from `parse` (or of plain Python values), numbers in their source text, non-ASCII kept."""
-    if isinstance(value, NumberText):
-        return str(value)
+    if type(value) is str:
+        return _quote(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_quote(str(k))}:{dump(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join([f"{_quote(str(name))}:{dump(item)}" for name, item in value.items()]) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(dump, value)) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, NumberText):
+        return str(value)
     if isinstance(value, str):
         return _quote(value)
     if isinstance(value, int) and not isinstance(value, bool):

@@ -126,6 +126,147 @@ class Alert:
     contributions: tuple[Contribution, ...] = ()
 
 
+class Strength(StrEnum):
+    """How much a join proves: ``strong`` one credential, session or chain; ``medium`` one principal or target; ``weak`` a likeness."""
+
+    STRONG = "strong"
+    MEDIUM = "medium"
+    WEAK = "weak"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Why two alerts belong together.
+
+    ``a`` and ``b`` are alert uids, ``a`` the earlier. ``reason`` is a word of the vocabulary of Microsoft Defender: ``sameActor``,
+    ``eventSequence``, ``sameTargetedAsset``, ``sharedIndicators``. ``key`` is the entity they share (``type:value``), ``evidence`` the uids of the
+    events that prove it.
+    """
+
+    a: str
+    b: str
+    reason: str
+    strength: Strength
+    key: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One step of a score.
+
+    ``name``: ``alert`` (``value`` its risk, ``points`` what its rank leaves of it, ``about`` its uid), ``rest`` (the alerts beyond the first 100, as
+    one), ``combined``, then what multiplies: ``tactics``, ``clouds``, ``trust``, last ``cap``; there ``points`` is the score after the step.
+    ``why`` has every number that went in.
+    """
+
+    name: str
+    value: float
+    points: float
+    why: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The person or workload behind an incident: entity text, how well it is proven, and the uids of the events that prove it."""
+
+    entity: str
+    strength: Strength
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TacticStep:
+    """The first time an incident shows a tactic: ATT&CK's word for it (``credential-access``), and the uid of the alert that showed it."""
+
+    tactic: str
+    time: datetime
+    alert: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blast:
+    """What was touched: entity texts, sorted, at most 100 of each; ``left_out`` counts those beyond.
+
+    ``data`` are the stores of data and secrets among what was read or written.
+    """
+
+    read: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NextHunt:
+    """A saved hunt worth running next, with its parameters, and why."""
+
+    name: str
+    parameters: tuple[tuple[str, str], ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Containment:
+    """A command to copy, never run by crosswind: where, what it does, and its text with every value quoted for a shell."""
+
+    provider: str
+    what: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Alerts that belong together, and why: a pure function of the alerts, the identity edges and the facts.
+
+    ``uid`` is made of the earliest alert and its strongest key. ``score`` is 0 to 100, rebuilt by hand from ``factors``; ``level`` follows from it.
+    ``principals`` are who acted, best proven first. ``tactics`` stand in order of time. ``alert_uids`` are all members by (first_time, uid),
+    ``event_uids`` the first 1,000 of their events, ``events`` how many those alerts count. ``joins`` are what holds the alerts together, at most
+    1,000, strongest first; ``joins_total`` counts all. ``confidence`` is the strength of the weakest join without which it would fall apart, strong
+    for a single alert. ``responsibility``: who must act, of saas, paas and iaas. ``continues`` is the incident before it that was cut off for length,
+    ``continued_by`` the one after it. ``notes`` are sentences on what was left out of joining, and why. ``status`` is what people made of it; the
+    kernel leaves it ``open``.
+    """
+
+    uid: str
+    level: Level
+    score: float
+    title: str
+    first_time: datetime
+    last_time: datetime
+    confidence: Strength
+    principals: tuple[Principal, ...]
+    clouds: tuple[CloudAccount, ...]
+    sources: tuple[str, ...]
+    tactics: tuple[TacticStep, ...]
+    alert_uids: tuple[str, ...]
+    event_uids: tuple[str, ...]
+    events: int
+    joins: tuple[Join, ...]
+    joins_total: int
+    factors: tuple[Factor, ...]
+    blast: Blast
+    responsibility: tuple[str, ...] = ()
+    next_hunts: tuple[NextHunt, ...] = ()
+    containment: tuple[Containment, ...] = ()
+    continues: str | None = None
+    continued_by: str | None = None
+    notes: tuple[str, ...] = ()
+    status: str = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """An incident uid that is gone: ``new`` holds its alerts now, None where all were withdrawn; ``reason`` is merged, revised or withdrawn."""
+
+    old: str
+    new: str | None
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Skip:
     """An object, or records of one, that is no log of a known source: counted with its reason, never silently dropped."""

@@ -285,4 +285,7 @@ def split_path(path: str) -> tuple[str, ...]:
 
 def rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """The rows of an events frame as dicts without nulls, the form documents and reports read."""
-    return [{name: value for name, value in row.items() if value is not None} for row in frame.iter_rows(named=True)]
+    columns = [column for column in frame.get_columns() if column.null_count() < frame.height]
+    names = [column.name for column in columns]
+    cells = zip(*(column.to_list() for column in columns), strict=True) if columns else iter([()] * frame.height)
+    return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in cells]

@@ -37,6 +37,7 @@ COMMANDS = {
     "sinks": "engine.cli.sinks:sinks",
     "status": "engine.cli.status:status",
     "state": "engine.cli.state:state",
+    "simulate": "engine.cli.simulate:simulate",
     "schedule": "engine.cli.schedule:schedule",
 }
 """Every command and where it stands; only the one that is asked for is imported."""

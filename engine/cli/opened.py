@@ -1,12 +1,15 @@
-"""The configured state, for commands that work on it."""
+"""What commands open: the configured state, and the runner they were asked for."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from engine.runners.base import Runner
     from engine.store.state import State
 
 
@@ -16,3 +19,14 @@ def open_state(config: Path | None, place: str | None = None) -> State:
     from engine.store.state import State
 
     return State.open(place or load_config(config, os.environ).state, create=False)
+
+
+@contextmanager
+def opened_runner(engine: str, jobs: int | None, master: str | None, conf: Sequence[str] | None) -> Iterator[Runner]:
+    """The runner called ``engine``; a cluster's stages are shown while it works."""
+    from engine.report.progress import watch_stages
+    from engine.runners.choice import LOCAL, chosen_runner
+
+    with ExitStack() as stack:
+        told = None if engine == LOCAL else stack.enter_context(watch_stages())
+        yield stack.enter_context(chosen_runner(engine, jobs=jobs, master=master, conf=conf or (), progress=told))

@@ -17,6 +17,22 @@ Variables = Annotated[
 ]
 
 
+class EngineWord(StrEnum):
+    """Where records are worked on."""
+
+    local = "local"
+    spark = "spark"
+
+
+Engine = Annotated[EngineWord, typer.Option("--engine", help="Work in this process, or as tasks of a Spark cluster: the results are the same.")]
+Master = Annotated[
+    str | None, typer.Option("--master", metavar="URL", help="With --engine spark: `local[4]` (default: all cores), `spark://…`, `yarn`, …")
+]
+SparkConf = Annotated[
+    list[str] | None, typer.Option("--spark-conf", metavar="spark.NAME=VALUE", help="With --engine spark: a setting of Spark's. May be repeated.")
+]
+
+
 class LevelWord(StrEnum):
     """Sigma's levels as a choice."""
 

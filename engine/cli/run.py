@@ -9,17 +9,25 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.options import Engine, EngineWord, Master, SparkConf
 from engine.errors import UsageError
 
 
 def run(
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Default: $CROSSWIND_CONFIG, else crosswind.toml.")] = None,
-    sources: Annotated[list[str] | None, typer.Option("--source", help="Only this configured source. May be repeated.")] = None,
-    backfill: Annotated[bool, typer.Option("--backfill", help="Run all rules again over stored events, between --from and --to.")] = False,
+    sources: Annotated[
+        list[str] | None, typer.Option("--source", help="Only this configured source; with --backfill, read it again. May be repeated.")
+    ] = None,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="Look again between --from and --to: all rules at stored events, or at --source anew.")
+    ] = False,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="With --backfill: events at or after.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="With --backfill: events before.")] = None,
     no_deliver: Annotated[bool, typer.Option("--no-deliver", help="Leave new alerts in the outbox.")] = False,
     summary: Annotated[Path | None, typer.Option("--summary", metavar="FILE", help="Write the account of the run as JSON.")] = None,
+    engine: Engine = EngineWord.local,
+    master: Master = None,
+    spark_conf: SparkConf = None,
 ) -> int:
     """Collect what is new, run the rules, store events and alerts, and deliver alerts.
 
@@ -28,6 +36,7 @@ def run(
     import json
     import os
 
+    from engine.cli.opened import opened_runner
     from engine.cli.times import parse_time
     from engine.config import load_config
     from engine.documents.destination import check_outputs, open_output
@@ -40,7 +49,10 @@ def run(
         raise UsageError("--from and --to go with --backfill")
     check_outputs(summary=summary)
     again = Backfill(parse_time(start, now) if start else None, parse_time(end, now) if end else None) if backfill else None
-    found = work(load_config(config, os.environ), lambda: datetime.now(UTC), only=sources or (), backfill=again, deliver=not no_deliver)
+    settings = load_config(config, os.environ)
+    jobs = settings.jobs_threads if master is None else None
+    with opened_runner(engine, jobs, master, spark_conf) as runner:
+        found = work(settings, lambda: datetime.now(UTC), only=sources or (), backfill=again, deliver=not no_deliver, runner=runner)
     print_run(found, sys.stderr)
     if summary is not None:
         with open_output(summary) as stream:

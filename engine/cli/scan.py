@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import LevelWord, Pipelines, Variables
+from engine.cli.options import Engine, EngineWord, LevelWord, Master, Pipelines, SparkConf, Variables
 from engine.errors import SinkError
 from engine.model import Level
 
@@ -39,12 +40,16 @@ def scan(
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Threads; changes nothing but time. Default: all cores.")] = None,
     summary: Annotated[Path | None, typer.Option("--summary", metavar="FILE", help="Write the account of the run as JSON.")] = None,
     show_content: Annotated[bool, typer.Option("--show-content", help="Do not redact prompts, completions and credentials.")] = False,
+    engine: Engine = EngineWord.local,
+    master: Master = None,
+    spark_conf: SparkConf = None,
 ) -> int:
     """Find attacks in raw logs.
 
     Point it at a folder or bucket dump with any mix of CloudTrail, Azure, Entra ID, GCP and AI inference logs, compressed or not. Alerts go to
     standard output or FILE; progress and the account of what was read, what ran and what could not be seen go to standard error.
     """
+    from engine.cli.opened import opened_runner
     from engine.cli.times import parse_time
     from engine.documents.destination import check_outputs, open_output
     from engine.documents.output import write
@@ -59,7 +64,7 @@ def scan(
     settings = Settings(now=now, source=source, jobs=jobs, start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
     chosen = format or (Format.table if output is None and sys.stdout.isatty() else Format.ndjson)
     check_outputs(output=output, summary=summary)
-    with watch() as progress:
+    with opened_runner(engine, jobs, master, spark_conf) as runner, watch() if runner.shares_memory else nullcontext() as progress:
         result = run(
             paths,
             settings,
@@ -70,6 +75,7 @@ def scan(
             min_level=Level.of(min_level),
             stdin=sys.stdin.buffer,
             progress=progress,
+            runner=runner,
         )
     report = result.report
     try:

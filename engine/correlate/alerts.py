@@ -34,6 +34,8 @@ _ENTITY_TRAITS: tuple[tuple[str, str], ...] = (
 )
 """Entity type and the trait it comes from, the ones that must not be crowded out first."""
 
+_EVIDENCE = (*evidence.COLUMNS, *evidence.OPTIONAL)
+
 
 @dataclass(frozen=True, slots=True)
 class Raised:
@@ -126,7 +128,7 @@ def make_alert(
         event_uids=tuple(summary["event_uids"]),
         reason=reason,
         group=group,
-        evidence={name: first[name] for name in (*evidence.COLUMNS, *evidence.OPTIONAL) if name in first},
+        evidence={name: first[name] for name in _EVIDENCE if name in first},
         contributions=contributions,
     )
 

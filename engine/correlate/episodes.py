@@ -53,7 +53,7 @@ def micros(moment: datetime) -> int:
 def episodes(hits: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """The hits that alert, with the alert each belongs to.
 
-    ``hits`` has ``rule`` (index into ``rules``), ``time``, ``x.uid``, ``x.source``, ``x.object``, ``x.position``, the columns of `groups.DEFAULT` and
+    ``hits`` has ``rule`` (index into ``rules``), ``time``, ``x.uid``, ``x.source``, ``x.object``, ``x.position``, the columns of `DEFAULT_GROUP` and
     those its rules group by (String or List(String)); others pass through. A second hit of one rule on one ``x.uid`` is dropped, and so are hits of
     rules that raise no alerts. Adds ``group`` (List(String), folded values) and ``alert`` (uid); rows are sorted by (rule, group, time, x.uid).
 

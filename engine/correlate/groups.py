@@ -8,13 +8,11 @@ import polars as pl
 
 from engine.errors import EngineError
 from engine.sigma.folding import fold, fold_series
-from engine.sigma.tree import Rule
+from engine.sigma.tree import DEFAULT_GROUP, Rule
 
 MISSING = "none"
 NATIVE = "native."
 """Prefix of the columns that hold a provider's field, a list of texts per hit."""
-DEFAULT: tuple[tuple[str, ...], ...] = (("actor.user.uid", "actor.user.credential_uid"), ("cloud.account.uid",), ("resources.uid",))
-"""The parts of a plain rule's group: the first column of each that holds a value."""
 
 
 def least(column: pl.Series) -> pl.Series:
@@ -29,8 +27,8 @@ def least(column: pl.Series) -> pl.Series:
 
 
 def parts(group_by: Sequence[str] | None) -> tuple[tuple[str, ...], ...]:
-    """The parts of a group: of the rule's own fields, or of `DEFAULT`."""
-    return DEFAULT if group_by is None else tuple((name,) for name in group_by)
+    """The parts of a group: of the rule's own fields, or of `DEFAULT_GROUP`."""
+    return DEFAULT_GROUP if group_by is None else tuple((name,) for name in group_by)
 
 
 def keys(hits: pl.DataFrame, group_by: Sequence[str] | None, rule: Rule) -> pl.DataFrame:

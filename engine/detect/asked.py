@@ -16,10 +16,14 @@ from engine.sigma.tree import Correlation, Rule
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """``paths``: per source, native field → record paths; ``columns``: common columns; ``refused``: correlation uid → why it cannot be answered."""
+    """``paths``: per source, native field → record paths; ``columns``: common columns; ``names``: the fields asked of each rule, by uid.
+
+    ``refused``: correlation uid → why it cannot be answered.
+    """
 
     paths: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)
     refused: dict[str, RuleError] = field(default_factory=dict)
     partly: list[str] = field(default_factory=list)
 
@@ -34,6 +38,7 @@ def read_fields(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Asked:
     rules = {rule.uid: rule for rule in ruleset.rules}
     for correlation in ruleset.correlations:
         for rule, name in _reads(correlation, rules):
+            asked.names.setdefault(rule.uid, []).append(name)
             if name in COLUMNS and OPEN.source not in mappings:
                 asked.columns.append(name)
                 continue

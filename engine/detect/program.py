@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.detect.asked import read_fields, runnable
 from engine.detect.plan import Plan, compile_plan
+from engine.detect.readings import readings
 from engine.errors import RuleError
 from engine.schema import COLUMNS, Mapping
 from engine.sigma.fields import Scope, applies, resolve
@@ -34,6 +35,8 @@ class Program:
     """Common columns that rules and correlations group by, count or sum."""
     correlations: tuple[Correlation, ...] = ()
     """Those that run, referenced ones first."""
+    readings: AnyMapping[str, str] = field(default_factory=dict)
+    """Rule uid → digest of what it reads of every source it runs on, and of what its hits carry."""
 
     def feeds(self) -> dict[str, frozenset[str]]:
         """Rule uid → the sources it runs on."""
@@ -87,7 +90,8 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
     correlations = runnable(ruleset.correlations, refused)
     own = (name for rule in ruleset.rules for name in rule.group_by or () if name in COLUMNS)
     columns = tuple(dict.fromkeys((*own, *asked.columns)))
-    return Program(ruleset, plans, numbers, refused, (*partly, *asked.partly), reads, groups, columns, correlations)
+    read = readings(ruleset.rules, {source: plan.rules for source, plan in plans.items()}, asked.names, mappings)
+    return Program(ruleset, plans, numbers, refused, (*partly, *asked.partly), reads, groups, columns, correlations, read)
 
 
 class _Unvouched:

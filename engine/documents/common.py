@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from engine.documents.redaction import redact_text
-from engine.model import Alert, Level, State
+from engine.model import Alert, CloudAccount, EventRef, Level, State
 
 PRODUCT = "crosswind"
 
@@ -26,7 +26,7 @@ def product_version() -> str:
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds and Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def milliseconds(moment: datetime) -> int:
@@ -37,6 +37,8 @@ def milliseconds(moment: datetime) -> int:
 
 def plain(value: Any) -> Any:
     """``value`` with its times as text, ready for JSON."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, datetime):
         return timestamp(value)
     if isinstance(value, (list, tuple)):
@@ -71,14 +73,22 @@ def clean(alert: Alert, show_content: bool) -> Alert:
     """``alert`` without credentials in what names its events and accounts: ids and operations are texts a caller may choose."""
     if show_content:
         return alert
-    return replace(
-        alert,
-        cloud=tuple(replace(cloud, account=redact_text(cloud.account) if cloud.account else None) for cloud in alert.cloud),
-        events=tuple(
-            replace(event, uid=redact_text(event.uid), operation=redact_text(event.operation) if event.operation else None) for event in alert.events
-        ),
-        event_uids=tuple(map(redact_text, alert.event_uids)),
-    )
+    cloud = tuple(map(_clean_cloud, alert.cloud))
+    events = tuple(map(_clean_event, alert.events))
+    uids = tuple(map(redact_text, alert.event_uids))
+    if (cloud, events, uids) == (alert.cloud, alert.events, alert.event_uids):
+        return alert  # as nearly always, and a copy of so large a class takes long
+    return replace(alert, cloud=cloud, events=events, event_uids=uids)
+
+
+def _clean_cloud(cloud: CloudAccount) -> CloudAccount:
+    account = redact_text(cloud.account) if cloud.account else None
+    return cloud if account == cloud.account else replace(cloud, account=account)
+
+
+def _clean_event(event: EventRef) -> EventRef:
+    uid, operation = redact_text(event.uid), redact_text(event.operation) if event.operation else None
+    return event if (uid, operation) == (event.uid, event.operation) else replace(event, uid=uid, operation=operation)
 
 
 def shown(text: str, show_content: bool) -> str:

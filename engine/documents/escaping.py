@@ -28,4 +28,11 @@ def csv_cell(text: str) -> str:
 
 def safe_json(text: str) -> str:
     """JSON ``text`` on one line with the same values, written so that a terminal obeys none of its characters."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def safe_lines(text: str) -> str:
+    """As `safe_text`, line breaks and tabs kept: for pages, where they end nothing."""
+    return _UNSAFE.sub(lambda match: match[0] if match[0] in "\n\t" else _visible(match), text)

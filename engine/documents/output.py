@@ -48,9 +48,12 @@ def write(alerts: Iterable[Alert], layout: Format | str, stream: TextIO, *, show
     return number
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def json_line(document: dict[str, Any]) -> str:
     """``document`` as one line of JSON that a terminal may show: no control or direction-changing character stands bare."""
-    return safe_json(json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    return safe_json(_encode(document))
 
 
 def _write_csv(alerts: Iterable[Alert], stream: TextIO, show_content: bool) -> int:

@@ -16,6 +16,8 @@ from engine import jsontext
 CREDENTIAL = "[redacted: credential]"
 CONTENT_COLUMNS = frozenset({"message_context.prompt_text", "message_context.response_text", "x.ai.system_text", "x.ai.tool_text"})
 CONTENT_JSON_COLUMNS = frozenset({"x.ai.tool_calls", "x.ai.guardrail"})
+_PARTICULAR = CONTENT_COLUMNS | CONTENT_JSON_COLUMNS | {"raw_data", "status_detail"}
+"""Columns in which more than credentials is hidden."""
 _DEEPEST = 64
 _LONG = 256
 """A text this long in the record of an inference call is taken for content, whatever its key."""
@@ -60,7 +62,8 @@ _MARKS = _words(
     fwogzxivyxdz fqogzxivyxdz iqojb3jpz2lu bearer secret token key x-amz- authorization passw pwd sig
     """
 )
-_RUN = re.compile(r"[A-Za-z0-9/+]{40}")
+_RUN_LENGTH = 40
+_RUN = re.compile(rf"[A-Za-z0-9/+]{{{_RUN_LENGTH}}}")
 _KEY_ID = re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])")
 _SECRET_KEYS = _words(
     """
@@ -72,6 +75,8 @@ _SECRET_KEYS = _words(
 _SECRET_ENDS = ("password", "passwd", "secret", "apikey", "secretkey", "secretaccesskey", "privatekey", "subscriptionkey", "connectionstring")
 """Names of variables and parameters: ``DB_PASSWORD``, ``adminUserPassword``, ``AZURE_OPENAI_API_KEY``."""
 _NAMING = ("name", "key", "Name", "Key", "parameterKey", "ParameterKey")
+_NAMING_KEYS = frozenset(_NAMING)
+_OPENERS = frozenset("{[")
 _CONTENT_KEYS = _words(
     """
     messages message content contents text texts prompt prompts input inputs output outputs inputbodyjson outputbodyjson inputtext outputtext
@@ -129,7 +134,10 @@ def _replaced(text: str) -> str:
 def may_hold_credentials(text: str) -> bool:
     """Whether ``text`` has what every credential has; to look for that takes a tenth of the time of looking for credentials."""
     folded = text.lower() if text.isascii() else text.casefold()
-    return any(mark in folded for mark in _MARKS) or "://" in text or _RUN.search(text) is not None
+    for mark in _MARKS:  # a loop: this is asked of every text of every alert
+        if mark in folded:
+            return True
+    return "://" in text or (len(text) >= _RUN_LENGTH and _RUN.search(text) is not None)
 
 
 def _replace(match: re.Match[str]) -> str:
@@ -183,28 +191,38 @@ def redact_json(text: str, *, content: bool) -> str:
 def _walk(value: Any, content: bool, *, inside: bool, depth: int, key: str = "") -> Any:
     if depth > _DEEPEST:
         return "[redacted: too deep]"
-    if isinstance(value, dict):
-        named = next((value[name] for name in _NAMING if isinstance(value.get(name), str)), None)
-        if named is not None and _secret(_plain(named.rpartition(".")[2])):
-            return {name: item if item == named else _hidden(item) for name, item in value.items()}
-        pair = content and isinstance(value.get("key"), str) and _private(value["key"])
-        return {
-            (redact_text(name)): _member(name, item, content, inside=inside or (pair and name != "key"), depth=depth + 1)
-            for name, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_walk(item, content, inside=inside, depth=depth + 1, key=key) for item in value]
-    if isinstance(value, str) and not isinstance(value, jsontext.NumberText):
+    kind = type(value)
+    if kind is str:
         return _string(value, content, inside=inside, depth=depth, key=key)
+    if kind is dict:
+        if not _NAMING_KEYS.isdisjoint(value):
+            named = next((value[name] for name in _NAMING if isinstance(value.get(name), str)), None)
+            if named is not None and _secret(_plain(named.rpartition(".")[2])):
+                return {name: item if item == named else _hidden(item) for name, item in value.items()}
+        return _members(value, content, inside, depth + 1)
+    if kind is list:
+        return [_walk(item, content, inside=inside, depth=depth + 1, key=key) for item in value]
     return value
 
 
-def _member(name: str, value: Any, content: bool, *, inside: bool, depth: int) -> Any:
+def _members(value: dict[str, Any], content: bool, inside: bool, depth: int) -> dict[str, Any]:
+    pair = content and isinstance(value.get("key"), str) and _private(value["key"])
+    made = {}
+    for name, item in value.items():
+        shown, plain, secret = _named(name) if len(name) <= _SHORT else _named.__wrapped__(name)
+        if secret and type(item) is not dict:
+            made[shown] = _hidden(item)
+        else:
+            within = inside or (pair and name != "key") or (content and _private(name))
+            made[shown] = _walk(item, content, inside=within, depth=depth, key=plain)
+    return made
+
+
+@lru_cache(maxsize=1 << 12)
+def _named(name: str) -> tuple[str, str, bool]:
+    """The name of a member as it is shown, its plain form, and whether it names a secret. Names repeat from record to record."""
     plain = _plain(name)
-    if _secret(plain) and not isinstance(value, dict):
-        return _hidden(value)
-    inside = inside or (content and _private(name))
-    return _walk(value, content, inside=inside, depth=depth, key=plain)
+    return redact_text(name), plain, _secret(plain)
 
 
 def _secret(plain: str) -> bool:
@@ -223,15 +241,16 @@ def _string(text: str, content: bool, *, inside: bool, depth: int, key: str) -> 
     if inside and not (key in _SAFE_KEYS and _IDENTIFIER.fullmatch(text)):
         embedded = _embedded(text, lambda value: _walk(value, content, inside=True, depth=depth + 1))
         return embedded if embedded is not None else redact_content(text) if text else text
-    embedded = _embedded(text, lambda value: _walk(value, content, inside=False, depth=depth + 1))
-    if embedded is not None:
-        return embedded
+    if text.lstrip()[:1] in _OPENERS:
+        embedded = _embedded(text, lambda value: _walk(value, content, inside=False, depth=depth + 1))
+        if embedded is not None:
+            return embedded
     return redact_content(text) if content and len(text) > _LONG else redact_text(text)
 
 
 def _embedded(text: str, walk: Callable[[Any], Any]) -> str | None:
     """JSON that stands in a string, walked; None where ``text`` is no object or list."""
-    if text.lstrip()[:1] not in ("{", "["):
+    if text.lstrip()[:1] not in _OPENERS:
         return None
     try:
         return jsontext.dump(walk(jsontext.parse(text)))
@@ -275,10 +294,10 @@ def redact_evidence(evidence: Mapping[str, Any], *, show_content: bool = False) 
 
 
 def _column(name: str, value: Any, inference: bool) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_column(name, item, inference) for item in value]
     if not isinstance(value, str):
-        return value
+        return [_column(name, item, inference) for item in value] if isinstance(value, (list, tuple)) else value
+    if name not in _PARTICULAR:
+        return redact_text(value)
     if name in CONTENT_COLUMNS:
         return redact_content(value)
     if name == "status_detail" and inference:

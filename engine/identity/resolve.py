@@ -30,6 +30,18 @@ RESOLVED: dict[str, pl.DataType] = {
 entity on; ``contested`` tells that the walk ended because evidence leads to different identities.
 """
 
+WALKED: dict[str, pl.DataType] = {
+    "entity": pl.String(),
+    "time": pl.Datetime("us", "UTC"),
+    "step": pl.UInt8(),
+    "parent": pl.String(),
+    "level": pl.UInt8(),
+    "proof": pl.List(pl.String()),
+}
+"""Columns of `walks`: ``parent`` is the entity that step (from 1) led to, ``level`` the place in `STRENGTHS` of the weakest edge up to there,
+``proof`` the x.uid of the events of those edges.
+"""
+
 SKEW = timedelta(minutes=5)
 """Clocks may differ by so much: what was issued so shortly after it acted counts where nothing before it does."""
 
@@ -105,6 +117,20 @@ def resolve(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
         rows.append((entity, moment, origin.entity, STRENGTHS[level], spoofable, origin.contested, [edge.event for edge in origin.edges]))
     answers = pl.DataFrame(rows, schema=RESOLVED, orient="row")
     return questions.join(answers, on=["entity", "time"], how="left", maintain_order="left")
+
+
+def walks(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """Every step from each distinct (``entity``, ``time``) of ``asked`` to its origin, in the form of `WALKED`; none where nothing leads on."""
+    questions = asked.select("entity", pl.col("time").cast(WALKED["time"])).unique(maintain_order=True).drop_nulls()
+    graph = Graph(_within_reach(questions["entity"], edges))
+    rows = []
+    for entity, moment in questions.iter_rows():
+        level, proof = 0, list[str]()
+        for step, edge in enumerate(graph.origin(entity, moment).edges, 1):
+            level = max(level, edge.level)
+            proof = [*proof, edge.event]
+            rows.append((entity, moment, step, edge.parent, level, proof))
+    return pl.DataFrame(rows, schema=WALKED, orient="row")
 
 
 def _within_reach(entities: pl.Series, edges: pl.DataFrame) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
 from engine.model import Reject, Skip
-from engine.pipeline.identities import issued, paths_for_edges
+from engine.pipeline.identity_edges import issued, paths_for_edges
 from engine.schema import COLUMNS, Mapping
 from engine.store.memory import EventIndex
 
@@ -105,8 +105,13 @@ def _add(found: Found, other: Found) -> None:
         found.seen_paths.setdefault(source, set()).update(paths)
 
 
-def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, whole: bool = False) -> Found:
-    """Events of a batch through the rules. ``whole``: with all common columns of the events in ``frames``, for those who keep them."""
+def work(
+    batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, whole: bool = False, frames: bool = False
+) -> Found:
+    """Events of a batch through the rules.
+
+    ``whole``: with all common columns of the events in ``frames``, for those who keep them; ``frames``: with those that were read anyway.
+    """
     wants = {
         name: Want(tuple(COLUMNS) if whole else plan.columns, tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))))
         for name, plan in program.plans.items()
@@ -119,7 +124,7 @@ def work(batch: Batch, *, program: Program, mappings: AnyMapping[str, Mapping], 
         found.edges.append(issued(events, mapping))
         if plan.rules and (hits := detect(events, plan)).height:
             found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
-        if whole:
+        if whole or frames:
             kept = events.drop([name for name in events.columns if name.startswith(NATIVE)])
             found.frames.append(kept.with_columns(pl.lit(mapping.version, pl.Int64()).alias("x.mapping_version")))
     return found

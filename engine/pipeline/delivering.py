@@ -45,13 +45,25 @@ class Standing:
     dead: tuple[DeadLetter, ...]
 
 
-def deliver(config: Config, state: State, now: datetime, names: Sequence[str] = (), limit: int | None = None) -> tuple[Drained, ...]:
+def _never() -> bool:
+    return False
+
+
+def deliver(
+    config: Config,
+    state: State,
+    now: datetime,
+    names: Sequence[str] = (),
+    limit: int | None = None,
+    *,
+    stopped: Callable[[], bool] = _never,
+) -> tuple[Drained, ...]:
     """Drain the outbox into the sinks (none named: all), each for itself: one that cannot even be made keeps nothing from the others."""
     reports: list[Drained] = []
     for settings in _chosen(config, names):
         try:
             with _made(settings) as sink:
-                reports += drain(state, [sink], now, limit, show_content=config.show_content)
+                reports += drain(state, [sink], now, limit, show_content=config.show_content, stopped=stopped)
         except (ConfigError, SinkError) as error:
             reports.append(Drained(settings.name, stopped=str(error)))
     return tuple(reports)

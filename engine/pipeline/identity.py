@@ -19,7 +19,7 @@ from engine.identity.edges import together
 from engine.model import RunReport
 from engine.pipeline.batch import Found, Settings, events_of
 from engine.pipeline.hunting import open_lake
-from engine.pipeline.identities import issued, paths_for_edges, told
+from engine.pipeline.identity_edges import issued, paths_for_edges, told
 from engine.pipeline.run import run
 from engine.pipeline.show import EventsRun
 from engine.report.account import Totals
@@ -86,7 +86,7 @@ def graph(paths: Sequence[str], settings: Settings, *, stdin: BinaryIO | None = 
         return found
 
     parts: list[pl.DataFrame] = []
-    for found in run(given, settings, work, totals, None):
+    for found in run(given, given.streams(settings.limits), settings, work, totals, None):
         parts += found.edges
         if len(parts) > _PARTS:
             parts = [together(parts)]

@@ -26,12 +26,15 @@ from engine.model import Alert, Level, RunReport, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.configured import mappings_of
 from engine.pipeline.correlating import watermarks
-from engine.pipeline.lake_batch import Writers, Written, widen, write_batch
+from engine.pipeline.keeping import Writers, writers_of
+from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
 from engine.pipeline.redetect import redetect, take_over
 from engine.pipeline.revising import FIRST, LAST, Revision, revision, union
 from engine.report.account import build_report
 from engine.report.summary import as_json
+from engine.runners.base import Runner, Stage
+from engine.runners.local import LocalRunner
 from engine.schema import Mapping as SourceMapping
 from engine.sigma.correlation import silenced
 from engine.store import state as states
@@ -67,6 +70,7 @@ class Bench:
     program: Program
     now: datetime
     stopped: Callable[[], bool]
+    runner: Runner = field(default_factory=LocalRunner)
 
     @property
     def mappings(self) -> Mapping[str, SourceMapping]:
@@ -82,9 +86,15 @@ def collect_plan(source: str, planned: Planned, batch: int, now: datetime, rules
     return _plan({"source": source, "planned": planned_to_json(planned)}, (source,), batch, now, rules)
 
 
+def again_plan(source: str, planned: Planned, span: tuple[datetime | None, datetime | None], batch: int, now: datetime, rules: str) -> Plan:
+    """The plan of a batch that reads a configured source once more for its events from the one time up to before the other. Cursors stay."""
+    told = {"source": source, "planned": planned_to_json(planned), "again": {"start": _text(span[0]), "end": _text(span[1])}}
+    return _plan(told, (source,), batch, now, rules)
+
+
 def redetect_plan(rules: Sequence[str], start: datetime | None, end: datetime | None, reason: str, batch: int, now: datetime, digest: str) -> Plan:
     """The plan of a batch that runs rules over stored events from ``start`` up to before ``end``."""
-    told = {"rules": sorted(rules), "start": start.isoformat() if start else None, "end": end.isoformat() if end else None, "reason": reason}
+    told = {"rules": sorted(rules), "start": _text(start), "end": _text(end), "reason": reason}
     return _plan(told, (), batch, now, digest)
 
 
@@ -114,10 +124,10 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     bench = replace(bench, now=plan.created)
     told = json.loads(plan.objects)
     begun = any(bench.lake.batch_of(table)[0] >= plan.batch for table in TABLES)
-    with _writers(bench.lake, plan.batch) as writers:
+    with writers_of(bench.lake.path, plan.batch) as writers:
         if "planned" in told:
             planned = planned_from_json(told["planned"])
-            written = _collect(planned, told["source"], plan, bench, writers)
+            written = _collect(planned, told["source"], plan, bench, writers, told.get("again"))
             skips, rejects = (*planned.skips, *planned.waiting), planned.rejects
         else:
             planned, skips, rejects = Planned(), (), ()
@@ -130,11 +140,11 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         for table in TABLES:
             getattr(writers, table).commit(plan.digest)
     if begun:
-        _touch_all(written, bench)
+        _touch_all(written, bench, bounded="again" not in told)
     latest = dict(bench.state.latest())
     for source, moment in written.totals.latest.items():
         latest[source] = max(latest.get(source, moment), moment)
-    revised = _revised(bench, written, latest)
+    revised = _revised(bench, written, latest, told["rules"] if told.get("reason") == RULES_CHANGED else ())
     fresh = _fresh(bench.state, revised.alerts)
     numbers = {rule.uid: index for index, rule in enumerate(bench.program.ruleset.rules)}
     hits = Counter({numbers[uid]: count for uid, count in written.hits.items() if uid in numbers})
@@ -144,7 +154,7 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         plan.batch,
         revised.alerts,
         revised.ended,
-        {told["source"]: planned.settled(written.ends)} if "source" in told else {},
+        {told["source"]: planned.settled(written.ends)} if "source" in told and "again" not in told else {},
         written.totals.latest,
         as_json(report),
         _hashes_after(plan, told, begun, bench),
@@ -154,12 +164,16 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     return Done(told.get("source"), plan.batch, report, bench.state.commit(result, bench.now), tuple(fresh))
 
 
-def _touch_all(written: Written, bench: Bench) -> None:
-    """Let every rule be touched on the days of the events of this batch. Of a batch that was committed before, nobody knows what it withdrew."""
+def _touch_all(written: Written, bench: Bench, *, bounded: bool) -> None:
+    """Let every rule be touched on the days of the events of this batch, ``bounded`` by the horizon.
+
+    Of a batch that was committed before, nobody knows what it withdrew.
+    """
     if not written.totals.spans:
         return
     low, high = min(low for low, _ in written.totals.spans.values()), max(high for _, high in written.totals.spans.values())
-    if since := [moment for source, moment in bench.state.latest().items() if source in written.totals.spans]:
+    since = [moment for source, moment in bench.state.latest().items() if source in written.totals.spans]
+    if bounded and since:
         low = max(low, min(since) - bench.config.horizon)
     for rule in bench.program.ruleset.rules:
         widen(written.touched, rule.uid, low - timedelta(days=1), high + timedelta(days=1))
@@ -176,23 +190,12 @@ def _hashes_after(plan: Plan, told: Mapping[str, Any], begun: bool, bench: Bench
     return before if bench.state.latest() else current
 
 
-class _writers:  # noqa: N801  a context manager, used like a function
-    """The writers of all tables; what was not committed is deleted on the way out."""
-
-    def __init__(self, lake: Lake, batch: int) -> None:
-        self._writers = Writers(lake.writer("events", batch), lake.writer("hits", batch), lake.writer("rejects", batch))
-
-    def __enter__(self) -> Writers:
-        return self._writers
-
-    def __exit__(self, *_: object) -> None:
-        for table in TABLES:
-            getattr(self._writers, table).abort()
-
-
-def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Writers) -> Written | None:
+def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Writers, again: Mapping[str, str | None] | None) -> Written | None:
+    """Read the planned objects. ``again``: between these times, and however late the events are, they change alerts."""
     configured = next((source for source in bench.config.sources if source.name == name), None)
     settings = replace(bench.settings, source=configured.source if configured else None)
+    if again is not None:
+        settings = replace(settings, start=_moment(again["start"]), end=_moment(again["end"]))
     given = Input(FilesTransport(()), list(planned.objects))
     return write_batch(
         given,
@@ -203,13 +206,15 @@ def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Wri
         mappings=bench.mappings,
         settings=settings,
         source=name,
-        latest=bench.state.latest(),
+        latest=bench.state.latest() if again is None else {},
         horizon=bench.config.horizon,
         stopped=bench.stopped,
+        runner=bench.runner,
+        stage=Stage("reading", f"batch {plan.batch} of {name}, rules {plan.rules_digest[:12]}"),
     )
 
 
-def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime]) -> Revision:
+def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime], changed: Sequence[str]) -> Revision:
     """The alerts that this batch's hits, a watermark that moved or a changed document make different."""
     touched = dict(written.touched)
     for stored in bench.state.alerts(AlertQuery(states=(State.OPEN,))):
@@ -225,7 +230,7 @@ def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime]) -> 
         found = bench.state.alerts(AlertQuery(states=_STANDING, start=low, end=high))
         return [stored.alert for stored in found if stored.alert.rule.uid in wanted]
 
-    return revision(bench.program, touched, marks, hits, stored_alerts)
+    return revision(bench.program, touched, marks, hits, stored_alerts, changed=changed)
 
 
 def _fresh(state: states.State, alerts: Sequence[Alert]) -> list[Alert]:
@@ -245,6 +250,10 @@ def _notes(written: Written) -> list[str]:
     if written.too_late:
         notes.append(f"{written.too_late:,} hits came too late to change alerts; `crosswind run --backfill` looks at them")
     return notes
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,23 +13,21 @@ import polars as pl
 
 from connectors.batches import Batch, Input
 from engine.detect.program import Program
-from engine.documents.redaction import redact_text
 from engine.errors import EngineError
-from engine.model import Reject
 from engine.pipeline.batch import Found, Settings, isolated, work
-from engine.pipeline.lake_hits import to_lake
+from engine.pipeline.equal_events import IDENTITY, meeting
+from engine.pipeline.keeping import Gathered, Keeper, Writers
+from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.revising import Span, union
+from engine.pipeline.spread import DROPPING, Reading, gather_spread, over, placed
 from engine.report.account import Totals
 from engine.runners import local
+from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import until
 from engine.schema import Mapping
-from engine.store.fingerprints import with_fingerprints
 from engine.store.lake import Lake
-from engine.store.lake_tables import CONTENT, UID_HIGH, UID_LOW
-from engine.store.lake_writer import LakeWriter
+from engine.store.lake_tables import CONTENT
 from engine.store.memory import EventIndex
-
-_IDENTITY = (UID_HIGH, UID_LOW)
 
 
 @dataclass(slots=True)
@@ -46,49 +43,6 @@ class Written:
     too_late: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Writers:
-    """The open writers of one batch."""
-
-    events: LakeWriter
-    hits: LakeWriter
-    rejects: LakeWriter
-
-
-@dataclass(slots=True)
-class Keeper:
-    """Takes what workers found. ``pending`` are the identities of the events written so far."""
-
-    writers: Writers
-    program: Program
-    numbers: AnyMapping[str, int]
-    pending: list[pl.DataFrame] = field(default_factory=list)
-    spans: list[pl.DataFrame] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def keep(self, found: Found) -> Found:
-        """Write the events and hits of a batch of records; afterwards it holds them no more."""
-        for events in found.frames:
-            marked = with_fingerprints(events)
-            self.writers.events.write(marked)
-            objects = marked["x.object"].replace_strict(self.numbers, return_dtype=pl.UInt32).alias("object")
-            own = marked.select(*_IDENTITY, CONTENT, "x.source", pl.col("time").dt.date().alias("x.day"), "x.position").with_columns(objects)
-            with self.lock:
-                self.pending.append(own)
-        for hits in found.hits:
-            rows = _detached(to_lake(hits, self.program))
-            self.writers.hits.write(rows)
-            with self.lock:
-                self.spans.append(rows.select("rule", "time", "x.source", "x.object", "x.position"))
-        found.frames, found.hits = [], []
-        return found
-
-
-def _detached(frame: pl.DataFrame) -> pl.DataFrame:
-    """A copy with texts of its own: the texts of a few rows taken from many would keep all of these in memory."""
-    return pl.read_ipc(frame.write_ipc(None, compat_level=pl.CompatLevel.oldest()).getvalue())
-
-
 def write_batch(
     given: Input,
     writers: Writers,
@@ -102,41 +56,68 @@ def write_batch(
     latest: AnyMapping[str, datetime],
     horizon: timedelta,
     stopped: Callable[[], bool],
+    runner: Runner,
+    stage: Stage,
 ) -> Written | None:
     """Read the objects of a batch and write what they hold; None where it was stopped before the end, and then nothing may be committed.
 
     ``latest``: per source the greatest event time before this batch; hits more than ``horizon`` (and the source's lateness) before it are kept but
     revise nothing.
     """
-    totals = Totals(objects=len(given.objects))
-    written = Written(totals)
+    if runner.shares_memory:
+        gathered = _gather(given, writers, lake, batch, program, mappings, settings, source, stopped)
+    else:
+        task = Reading(given.transport, program, settings, lake.path, batch, source)
+        gathered = gather_spread(given, task, writers, lake, runner, mappings, stopped, stage)
+    if gathered is None:
+        return None
+    written = Written(gathered.totals, gathered.ends)
+    gathered.totals.losers(gathered.losers, tuple(mappings))
+    dropped = [gathered.losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))]
+    if gathered.met.height:
+        dropped.append(against_earlier(gathered.met, lake, writers, written))
+    places = placed(pl.concat(dropped), given)
+    writers.events.drop(places, over(runner, replace(stage, doing=DROPPING)))
+    writers.hits.drop(places, over(runner, replace(stage, doing=DROPPING)))
+    _touch(written, gathered.spans, places, latest, horizon, mappings)
+    return written
+
+
+def _gather(
+    given: Input,
+    writers: Writers,
+    lake: Lake,
+    batch: int,
+    program: Program,
+    mappings: AnyMapping[str, Mapping],
+    settings: Settings,
+    source: str,
+    stopped: Callable[[], bool],
+) -> Gathered | None:
+    """All objects in this process; what is large stays here."""
+    totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
     keeper = Keeper(writers, program, {obj.uri: number for number, obj in enumerate(given.objects)})
     step = partial(work, program=program, mappings=mappings, settings=settings, whole=True)
+    rejects = Rejects(writers.rejects, lake, batch, source, [obj.uri for obj in given.objects], settings.now)
     index = EventIndex()
     try:
         for found in _found(given, settings, step, keeper, stopped):
             totals.add(found)
-            written.ends.update(found.batch.ends)
+            ends.update(found.batch.ends)
             for rows in found.index:
                 index.add(rows)
-            _keep_rejects(writers.rejects, [*found.rejects, *found.batch.rejects, *found.batch.failed], source, settings.now)
+            rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
         if stopped():
             return None
         losers = index.resolve(partial(given.read_again, settings.limits))
     finally:
         index.close()
-    totals.losers(losers, tuple(mappings))
-    gone = losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
-    pending = pl.concat(keeper.pending).join(gone, on=["object", "x.position"], how="anti") if keeper.pending else None
-    dropped = [gone]
-    if pending is not None and pending.height:
-        dropped.append(_against_earlier(pending, lake, writers, batch, written))
-    uris = pl.Series([obj.uri for obj in given.objects], dtype=pl.String)
-    places = pl.concat(dropped).select(uris.gather(pl.concat(dropped)["object"]).alias("x.object"), "x.position")
-    writers.events.drop(places)
-    writers.hits.drop(places)
-    _touch(written, keeper.spans, places, latest, horizon, mappings)
-    return written
+    gathered = Gathered(totals, ends, losers, spans=keeper.spans)
+    if keeper.pending:
+        gone = losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
+        pending = pl.concat(keeper.pending).join(gone, on=["object", "x.position"], how="anti")
+        gathered.met = meeting(pending, lake.known(pending.select("x.source", "x.day").unique().iter_rows(), batch, among=pending))
+    return gathered
 
 
 def _found(given: Input, settings: Settings, step: Callable[[Batch], Found], keeper: Keeper, stopped: Callable[[], bool]) -> Iterator[Found]:
@@ -145,47 +126,40 @@ def _found(given: Input, settings: Settings, step: Callable[[Batch], Found], kee
     return local.run(streams, lambda batch: keeper.keep(isolated(batch, step)), settings.jobs or local.default_jobs())
 
 
-def _keep_rejects(writer: LakeWriter, rejects: list[Reject], source: str, now: datetime) -> None:
-    if rejects:
-        rows = [(reject.object, reject.position, redact_text(reject.reason), source, now.date()) for reject in rejects]
-        kinds = {"object": pl.String(), "position": pl.Int64(), "reason": pl.String(), "source": pl.String(), "x.day": pl.Date()}
-        writer.write(pl.DataFrame(rows, schema=kinds, orient="row"))
+def against_earlier(both: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> pl.DataFrame:
+    """(object, x.position) of new events that an earlier batch brought. Of records with one identity the greatest stays, whichever came first.
 
-
-def _against_earlier(pending: pl.DataFrame, lake: Lake, writers: Writers, batch: int, written: Written) -> pl.DataFrame:
-    """(object, x.position) of new events that an earlier batch brought. Of two records with one identity the greater stays, whichever came first."""
-    days = pending.select("x.source", "x.day").unique().iter_rows()
-    known = lake.known(days, batch, among=pending)
-    both = pending.join(known.rename({CONTENT: "before", "x.day": "day"}), on=[*_IDENTITY, "x.source"])
-    repeated = both.filter(pl.col(CONTENT) <= pl.col("before"))
-    better = both.filter(pl.col(CONTENT) > pl.col("before"))
-    clashing = both.filter(pl.col(CONTENT) != pl.col("before")).height
-    for source, count in repeated["x.source"].value_counts().iter_rows():
+    ``both``: the new events that met earlier ones (`equal_events.meeting`).
+    """
+    both = both.with_columns(best=pl.max_horizontal(CONTENT, pl.col("before").max().over(*IDENTITY, "x.source")))
+    told = both.group_by("object", "x.position", "x.source").agg(
+        same=(pl.col("before") == pl.col(CONTENT)).any(), better=(pl.col("before") < pl.col(CONTENT)).all()
+    )
+    for source, count in told["x.source"].value_counts().iter_rows():
         written.totals.events[source] -= count
-    written.totals.duplicates += both.height - clashing
-    written.totals.conflicts += clashing
-    written.known, written.replaced = repeated.height, better.height
-    if better.height:
-        for source, count in better["x.source"].value_counts().iter_rows():
-            written.totals.events[source] -= count
-        _withdraw(better, lake, writers, written)
+    written.totals.duplicates += told.filter("same").height
+    written.totals.conflicts += told.filter(~pl.col("same")).height
+    repeated = told.filter(~pl.col("better"))
+    written.known, written.replaced = repeated.height, told.height - repeated.height
+    beaten = both.filter(pl.col("before") < pl.col("best"))
+    if beaten.height:
+        _withdraw(beaten, lake, writers, written)
     return repeated.select("object", "x.position")
 
 
-def _withdraw(better: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> None:
-    """Take the losers of earlier batches out of the lake, with their hits."""
-    keys = better.select("x.source", pl.col("day").alias("x.day"), *(pl.col(name).reinterpret(signed=True) for name in _IDENTITY)).unique()
+def _withdraw(beaten: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> None:
+    """Take events of earlier batches (x.source, ``day``, identity) out of the lake, with their hits."""
+    keys = beaten.select("x.source", pl.col("day").alias("x.day"), *(pl.col(name).reinterpret(signed=True) for name in IDENTITY)).unique()
     days = keys["x.day"].unique().implode()
-    old = lake.scan("events").filter(pl.col("x.day").is_in(days)).join(keys.lazy(), on=["x.source", "x.day", *_IDENTITY], how="semi")
+    old = lake.scan("events").filter(pl.col("x.day").is_in(days)).join(keys.lazy(), on=["x.source", "x.day", *IDENTITY], how="semi")
     lost = old.select("x.source", "x.day", "x.uid").collect()
     if lost.height != keys.height:
         raise EngineError(f"{keys.height} events of earlier batches were to be replaced, {lost.height} were found")
     writers.events.withdraw(lost)
-    uids = lost["x.uid"].implode()
-    hits = lake.scan("hits").filter(pl.col("x.uid").is_in(uids)).select("rule", "time", "x.day", "x.uid", "x.source").collect()
-    hits = hits.join(lost.select("x.source", "x.uid"), on=["x.source", "x.uid"], how="semi")
-    writers.hits.withdraw(hits.select("x.source", "x.day", "x.uid"))
-    for rule, moment in hits.select("rule", "time").iter_rows():
+    hits = lake.scan("hits").filter(pl.col("x.day").is_in(days)).join(lost.lazy(), on=["x.source", "x.day", "x.uid"], how="semi")
+    found = hits.select("rule", "time", "x.source", "x.day", "x.uid").collect()
+    writers.hits.withdraw(found.select("x.source", "x.day", "x.uid"))
+    for rule, moment in found.select("rule", "time").iter_rows():
         widen(written.touched, rule, moment, moment)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 import polars as pl
 
@@ -17,10 +16,8 @@ _TEXTS = pl.List(pl.String())
 
 
 def rule_hashes(program: Program) -> dict[str, str]:
-    """Rule uid → what its stored hits depend on: the content of the rule and the fields that hits carry for grouping and counting."""
-    paths = sorted((source, name, found) for source, names in program.group_paths.items() for name, found in names.items())
-    fields = sha256(repr((paths, sorted(program.columns))).encode()).hexdigest()[:16]
-    return {rule.uid: f"{rule.content_hash}:{fields}" for rule in program.ruleset.rules}
+    """Rule uid → what its stored hits depend on: the content of the rule, and where the fields it reads, groups by or is asked for stand."""
+    return {rule.uid: f"{rule.content_hash}:{program.readings[rule.uid]}" for rule in program.ruleset.rules}
 
 
 def to_lake(hits: pl.DataFrame, program: Program) -> pl.DataFrame:

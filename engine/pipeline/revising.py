@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -94,11 +94,18 @@ def reach(program: Program, touched: AnyMapping[str, Span]) -> Reach:
 
 
 def revision(
-    program: Program, touched: AnyMapping[str, Span], watermarks: AnyMapping[str, datetime], read_hits: ReadHits, stored: StoredAlerts
+    program: Program,
+    touched: AnyMapping[str, Span],
+    watermarks: AnyMapping[str, datetime],
+    read_hits: ReadHits,
+    stored: StoredAlerts,
+    *,
+    changed: Collection[str] = (),
 ) -> Revision:
     """The alerts around ``touched`` as they are now, and those that stood there and no longer do.
 
-    ``watermarks``: source → the time before which nothing more is expected. The result depends on the hits in the store alone, not on how they came.
+    ``watermarks``: source → the time before which nothing more is expected. ``changed``: rules that were touched because what they
+    say or read is not what it was. The alerts depend on the hits in the store alone, not on how they came.
     """
     found = reach(program, touched)
     quiet = silenced(program.correlations)
@@ -110,10 +117,20 @@ def revision(
     low, high = min(low for low, _ in spans.values()), max(high for _, high in spans.values())
     before = [alert for alert in stored(list(spans), low, high) if _inside(alert, spans[alert.rule.uid])]
     hashes = {rule.uid: rule.content_hash for rule in program.ruleset.rules} | {each.uid: each.content_hash for each in program.correlations}
-    hashes = {uid: content for uid, content in hashes.items() if uid not in quiet}
+    other = set(quiet) | _with_what_they_feed(program, changed)
+    hashes = {uid: content for uid, content in hashes.items() if uid not in other}
     ended = revise(_compared(before), _compared(now), hashes).filter(pl.col("status") != "revised")
     gone = [Ended(uid, State(word), why, tuple(by)) for uid, word, why, by in ended.select("alert", "status", "reason", "by").iter_rows()]
     return Revision(now, gone, raised.notes)
+
+
+def _with_what_they_feed(program: Program, rules: Collection[str]) -> set[str]:
+    """``rules`` and the correlations that look at them, directly or through others."""
+    found = set(rules)
+    for correlation in program.correlations:
+        if not found.isdisjoint(correlation.rules):
+            found.add(correlation.uid)
+    return found
 
 
 def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime], read_hits: ReadHits) -> Raised:

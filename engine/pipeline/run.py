@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,19 +15,28 @@ import polars as pl
 
 from connectors.batches import Batch, Input, list_input
 from connectors.sources import load_mappings
+from connectors.transports.files import STDIN
 from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
-from engine.detect.program import compile_program
+from engine.detect.program import Program, compile_program
 from engine.model import Alert, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
-from engine.pipeline.correlating import raise_alerts
+from engine.pipeline.correlating import ReadAgain, raise_alerts
 from engine.report.account import Totals, build_report
 from engine.runners import local
+from engine.runners.base import Runner
 from engine.runners.interrupts import heeded, until
+from engine.runners.local import LocalRunner
+from engine.schema import Mapping
 from engine.sigma.cache import load_cached
 from engine.sigma.ruleset import RuleSet
 from engine.store.memory import EventIndex, HitStore, Losers
+
+AHEAD = 4
+"""So many batches are read while the rules are loaded and compiled."""
+Matched = tuple[pl.DataFrame | None, Totals, ReadAgain]
+"""The hits of a run (None: none), its account, and how to read records again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,44 +65,44 @@ def scan(
     *,
     rules: Sequence[str | Path] = (),
     builtin: bool = True,
-    placeholders: Mapping[str, Sequence[str]] | None = None,
+    placeholders: AnyMapping[str, Sequence[str]] | None = None,
     pipelines: Sequence[str | Path] = (),
     min_level: Level = Level.LOW,
     stdin: BinaryIO | None = None,
     progress: Callable[[Progress], None] | None = None,
+    runner: Runner | None = None,
 ) -> ScanResult:
     """Run rules over everything below ``paths``.
 
     ``rules`` are files, directories or YAML texts beside crosswind's own (``builtin``). ``placeholders`` are the values of ``|expand``, ``pipelines``
     pySigma processing pipelines that ``rules`` go through (crosswind's own do not). A single bad object, record or rule stops nothing and stands
-    in the report. Ctrl-C ends the run early with what was found so far and ``report.interrupted``. Raises UsageError for paths of rules that do not
-    exist and for contradictory settings.
+    in the report. Ctrl-C ends the run early with what was found so far and ``report.interrupted``. ``runner`` is where records are worked on (None:
+    in this process). Raises UsageError for paths of rules that do not exist and for contradictory settings.
     """
     started = time.perf_counter()
-    mappings = load_mappings()
-    sources = [bundled.detections(), *rules] if builtin else rules
-    ruleset = portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
-    program = compile_program(ruleset, mappings)
-    loaded = time.perf_counter()
-    given = list_input(paths, settings.limits, stdin)
-    totals = Totals(objects=len(given.objects))
-    index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=ruleset.rules))
-    try:
-        for found in run(given, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
-            for rows in found.index:
-                index.add(rows)
-            for hits in found.hits:
-                store.add(hits)
-        losers = index.resolve(partial(given.read_again, settings.limits))
-    finally:
-        index.close()
-    matched = _without(store.collect(), losers)
-    read_again = partial(given.read_again, settings.limits)
+    runner = runner or LocalRunner(settings.jobs)
+
+    def opened(enough: Callable[[], bool]) -> tuple[Input, Iterator[Iterator[Batch]]]:
+        given = list_input(paths, settings.limits, stdin)
+        return given, local.read_ahead(given.streams(settings.limits), AHEAD, enough) if runner.shares_memory else iter(())
+
+    with local.beside(opened, at_once=STDIN not in paths and settings.jobs != 1) as opening:
+        mappings = load_mappings()
+        sources = [bundled.detections(), *rules] if builtin else rules
+        ruleset = portable(load_cached(sources, placeholders=placeholders, pipelines=pipelines, now=settings.now))
+        program = compile_program(ruleset, mappings)
+        loaded = time.perf_counter()
+        given, streams = opening()
+    if runner.shares_memory:
+        matched, totals, read_again = _gather(given, streams, settings, program, mappings, progress)
+    else:
+        from engine.pipeline.far_scan import gather_far
+
+        matched, totals, read_again = gather_far(given, settings, program, mappings, runner)
     raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again) if matched is not None else Raised()
     alerts = raised.alerts
     shown = [alert for alert in alerts if alert.level >= min_level]
     counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
-    totals.losers(losers, tuple(mappings))
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
     report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
@@ -100,8 +110,34 @@ def scan(
     return ScanResult(shown, report, max(decided, default=None))
 
 
+def _gather(
+    given: Input,
+    streams: Iterator[Iterator[Batch]],
+    settings: Settings,
+    program: Program,
+    mappings: AnyMapping[str, Mapping],
+    progress: Callable[[Progress], None] | None,
+) -> Matched:
+    """All hits, in the memory of this process."""
+    totals = Totals(objects=len(given.objects))
+    index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
+    read_again = partial(given.read_again, settings.limits)
+    try:
+        for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
+            for rows in found.index:
+                index.add(rows)
+            for hits in found.hits:
+                store.add(hits)
+        losers = index.resolve(read_again)
+    finally:
+        index.close()
+    totals.losers(losers, tuple(mappings))
+    return _without(store.collect(), losers), totals, read_again
+
+
 def run(
     given: Input,
+    streams: Iterator[Iterator[Batch]],
     settings: Settings,
     step: Callable[[Batch], Found],
     totals: Totals,
@@ -109,8 +145,8 @@ def run(
 ) -> Iterator[Found]:
     size = sum(obj.size for obj in given.objects)
     with heeded() as stopped:
-        streams = until(stopped, (until(stopped, stream) for stream in given.streams(settings.limits)))
-        for found in local.run(streams, partial(isolated, step=step), settings.jobs or local.default_jobs()):
+        heeding = until(stopped, (until(stopped, stream) for stream in streams))
+        for found in local.run(heeding, partial(isolated, step=step), settings.jobs or local.default_jobs()):
             totals.add(found)
             yield found
             if progress is not None:
@@ -121,12 +157,13 @@ def run(
 def portable(ruleset: RuleSet) -> RuleSet:
     """The same rules, crosswind's own with a path that does not tell where it is installed."""
     folder = bundled.detections()
+    start = str(folder)
 
     def path(given: str | None) -> str | None:
-        own = given is not None and Path(given).is_relative_to(folder)
+        own = given is not None and given.startswith(start) and Path(given).is_relative_to(folder)
         return f"detections/{Path(given).relative_to(folder).as_posix()}" if own and given else given
 
-    rules = tuple(replace(rule, path=path(rule.path)) for rule in ruleset.rules)
+    rules = tuple(rule if (told := path(rule.path)) == rule.path else replace(rule, path=told) for rule in ruleset.rules)
     correlations = tuple(replace(each, path=path(each.path)) for each in ruleset.correlations)
     return replace(ruleset, rules=rules, correlations=correlations)
 

@@ -17,11 +17,13 @@ from engine.detect.program import Program, compile_program
 from engine.errors import ConfigError, StateError, UsageError
 from engine.model import Reject
 from engine.pipeline.delivering import deliver as send
-from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, Bench, Done, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
+from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, Bench, Done, again_plan, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
 from engine.pipeline.run import portable
 from engine.pipeline.state_care import check_age, misfit, repair
 from engine.report.batches import failures
+from engine.runners.base import Runner
 from engine.runners.interrupts import heeded
+from engine.runners.local import LocalRunner
 from engine.sigma.cache import load_cached
 from engine.sinks.drain import Drained
 from engine.store.lake import Lake
@@ -49,7 +51,7 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """Look again at what is stored, from ``start`` up to before ``end`` (None: all)."""
+    """Look again at events from ``start`` up to before ``end`` (None: all): at what is stored, or at what configured sources hold."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -62,16 +64,25 @@ def program_of(config: Config, now: datetime) -> Program:
     return compile_program(portable(load_cached(sources, placeholders=placeholders, pipelines=config.pipelines, now=now)), load_mappings())
 
 
-def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Backfill | None = None, deliver: bool = True) -> RunSummary:
+def run(
+    config: Config,
+    clock: Clock,
+    *,
+    only: Sequence[str] = (),
+    backfill: Backfill | None = None,
+    deliver: bool = True,
+    runner: Runner | None = None,
+) -> RunSummary:
     """One batch for every configured source that has something new (``only``: some of them), then delivery.
 
     A batch that an earlier run left open is finished first. Rules that are new or changed since the last run are run over what is stored, back to
-    the revision horizon; ``backfill`` runs all of them over a time of your choice. ``clock`` tells the time. Raises LeaseError where another process
-    is at it, and StateError.
+    the revision horizon; ``backfill`` runs all of them over a time of your choice, or with ``only`` reads these sources once more for it. ``clock``
+    tells the time, ``runner`` is where records are worked on (None: in this process). Raises LeaseError where another process is at it, and
+    StateError.
     """
     _check_sources(config, only)
     summary = RunSummary()
-    with opened(config, clock, summary) as bench:
+    with opened(config, clock, summary, runner) as bench:
         for plan in _plans(bench, only, backfill, summary):
             done = carry_out(plan, bench)
             if done is None:
@@ -79,7 +90,7 @@ def run(config: Config, clock: Clock, *, only: Sequence[str] = (), backfill: Bac
                 break
             summary.batches.append(done)
         if deliver and config.sinks:
-            summary.delivered = send(config, bench.state, clock())
+            summary.delivered = send(config, bench.state, clock(), stopped=bench.stopped)
     return summary
 
 
@@ -97,7 +108,7 @@ def repair_state(config: Config, clock: Clock) -> Done | None:
 
 
 @contextmanager
-def opened(config: Config, clock: Clock, summary: RunSummary) -> Iterator[Bench]:
+def opened(config: Config, clock: Clock, summary: RunSummary, runner: Runner | None = None) -> Iterator[Bench]:
     """Lake and state of a configuration for their one writer. What happens inside is recorded as a run."""
     now = clock()
     program = program_of(config, now)
@@ -108,7 +119,7 @@ def opened(config: Config, clock: Clock, summary: RunSummary) -> Iterator[Bench]
         lake = Lake.open(config.lake, create=True)
         stopped = stack.enter_context(heeded())
         beat = _Heartbeat(lambda moment: lease.renew(moment), clock, stopped)
-        yield Bench(config, lake, state, program, now, beat.stopped)
+        yield Bench(config, lake, state, program, now, beat.stopped, runner or LocalRunner(config.jobs_threads))
 
 
 def _check_sources(config: Config, only: Sequence[str]) -> None:
@@ -150,11 +161,10 @@ def _plans(bench: Bench, only: Sequence[str], backfill: Backfill | None, summary
     if changed and latest:
         start = max(latest.values()) - bench.config.horizon
         yield _stored(redetect_plan(changed, start, None, RULES_CHANGED, state.last_batch() + 1, now, digest), state)
+    chosen = [source for source in bench.config.sources if not only or source.name in only]
     if backfill is not None:
-        yield _stored(redetect_plan(list(current), backfill.start, backfill.end, BACKFILL, state.last_batch() + 1, now, digest), state)
-    for source in bench.config.sources:
-        if only and source.name not in only:
-            continue
+        yield from _looking_again(bench, backfill, chosen if only else [], list(current), summary)
+    for source in chosen:
         planned = _look(source, state, now)
         summary.rejects.extend(planned.rejects)
         summary.waiting += len(planned.waiting)
@@ -165,16 +175,29 @@ def _plans(bench: Bench, only: Sequence[str], backfill: Backfill | None, summary
         yield _stored(collect_plan(source.name, planned, state.last_batch() + 1, now, digest), state)
 
 
+def _looking_again(bench: Bench, backfill: Backfill, sources: Sequence[SourceConfig], rules: Sequence[str], summary: RunSummary) -> Iterator[Plan]:
+    """The plans of a backfill: these ``sources`` anew, or without any the ``rules`` over what is stored."""
+    state, now, digest = bench.state, bench.now, rules_digest(bench.program)
+    if not sources:
+        yield _stored(redetect_plan(rules, backfill.start, backfill.end, BACKFILL, state.last_batch() + 1, now, digest), state)
+    for source in sources:
+        planned = _look(source, None, now)
+        summary.rejects.extend(planned.rejects)
+        if planned.objects:
+            yield _stored(again_plan(source.name, planned, (backfill.start, backfill.end), state.last_batch() + 1, now, digest), state)
+
+
 def _stored(plan: Plan, state: State) -> Plan:
     state.write_plan(plan)
     return plan
 
 
-def _look(source: SourceConfig, state: State, now: datetime) -> Planned:
+def _look(source: SourceConfig, state: State | None, now: datetime) -> Planned:
+    """What is new in a source; without a ``state`` to know better, everything."""
     transport = FilesTransport(source.path)
 
     def known(uris: Sequence[str]) -> Mapping[str, Seen]:
-        return {uri: Seen(**row) for uri, row in state.seen(source.name, uris).items()}
+        return {uri: Seen(**row) for uri, row in state.seen(source.name, uris).items()} if state is not None else {}
 
     return plan_collection(transport.list(), known, transport, now=now)
 

@@ -76,7 +76,7 @@ def _event_frames(
         found.frames = [pl.concat(parts, how="diagonal").sort("object_index", "x.position")] if parts else []
         return found
 
-    for found in run(given, replace(settings, jobs=1), work, again, None):
+    for found in run(given, given.streams(settings.limits), replace(settings, jobs=1), work, again, None):
         for frame in found.frames:
             if lost is not None:
                 kept = frame.join(lost, on=["object_index", "x.position"], how="anti", maintain_order="left")
@@ -106,7 +106,7 @@ def _losers(given: Input, settings: Settings, mappings: AnyMapping[str, Mapping]
 
     index = EventIndex()
     try:
-        for found in run(given, settings, work, totals, None):
+        for found in run(given, given.streams(settings.limits), settings, work, totals, None):
             for rows in found.index:
                 index.add(rows)
         losers = index.resolve(partial(given.read_again, settings.limits))

@@ -92,13 +92,29 @@ class Totals:
         self.out_of_range += found.out_of_range
         self.flagged += found.flagged
         self.events.update(found.events)
-        for source, (low, high) in found.spans.items():
+        self._reach(found.spans, found.latest, found.seen_paths)
+
+    def _reach(
+        self, spans: AnyMapping[str, tuple[datetime, datetime]], latest: AnyMapping[str, datetime], seen_paths: AnyMapping[str, set[str]]
+    ) -> None:
+        for source, (low, high) in spans.items():
             known = self.spans.get(source, (low, high))
             self.spans[source] = (min(known[0], low), max(known[1], high))
-        for source, moment in found.latest.items():
+        for source, moment in latest.items():
             self.latest[source] = max(self.latest.get(source, moment), moment)
-        for source, paths in found.seen_paths.items():
+        for source, paths in seen_paths.items():
             self.seen_paths.setdefault(source, set()).update(paths)
+
+    def merge(self, other: Totals) -> None:
+        """Take the sums of another part of the same run."""
+        for name in ("objects_done", "stored", "decompressed", "records", "out_of_range", "flagged", "duplicates", "conflicts", "rejected"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.events.update(other.events)
+        self.skipped_records.update(other.skipped_records)
+        self.skipped_objects.extend(other.skipped_objects)
+        self.failed.extend(other.failed)
+        self.rejects = sorted([*self.rejects, *other.rejects], key=_reject_order)[:LISTED]
+        self._reach(other.spans, other.latest, other.seen_paths)
 
     def losers(self, losers: Losers, sources: Sequence[str]) -> None:
         """Take what dedupe found."""

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to end soon with what was found, not as an exception at any line."""
+"""Ctrl-C and SIGTERM as a wish to end soon with what was found, not as an exception or a death at any line."""
 
 from __future__ import annotations
 
@@ -7,32 +7,38 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
 
+_UNHEEDED: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+"""What stands behind a signal where nobody else listens to it or has it ignored (``nohup``)."""
+
+
 @contextmanager
 def heeded() -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether Ctrl-C was pressed inside the block. The second time it is a KeyboardInterrupt, as outside.
+    """Yields a function that tells whether Ctrl-C was pressed or SIGTERM came inside the block. The second time it is a KeyboardInterrupt.
 
-    Signals reach the main thread alone; in another thread, and where the interrupt is ignored (``nohup``), the answer is always no.
+    Signals reach the main thread alone; in another thread, and where a signal is ignored or somebody else listens, it is left as it is.
     """
     pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield pressed.is_set
-        return
+    ours = [number for number, before in _UNHEEDED.items() if signal.getsignal(number) is before]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
 
     def press(number: int, frame: FrameType | None) -> None:
         if pressed.is_set():
             raise KeyboardInterrupt
         pressed.set()
 
-    signal.signal(signal.SIGINT, press)
+    for number in ours:
+        signal.signal(number, press)
     try:
         yield pressed.is_set
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in ours:
+            signal.signal(number, _UNHEEDED[number])
 
 
 def until(stopped: Callable[[], bool], items: Iterable[Item]) -> Iterator[Item]:

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, TypeVar
+
+import polars as pl
+
+from engine.runners.base import Divide, Reduce, Stage, Task, never
+from engine.runners.interrupts import until
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -21,6 +30,34 @@ def default_jobs() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(len(os.sched_getaffinity(0)), 1)
     return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRunner:
+    """All work in this process, by ``jobs`` threads (None: one a core)."""
+
+    jobs: int | None = None
+    tasks: int | None = None
+    shares_memory: bool = True
+
+    @property
+    def slots(self) -> int:
+        """How many threads work."""
+        return self.jobs or default_jobs()
+
+    def each(self, stage: Stage, work: Callable[[Task], Result], tasks: Sequence[Task], stopped: Callable[[], bool] = never) -> Iterator[Result]:
+        """See `Runner.each`."""
+        return run([until(stopped, tasks)], work, self.slots)
+
+    def heaps(
+        self, stage: Stage, divide: Divide[Task], tasks: Sequence[Task], reduce: Reduce[Result], stopped: Callable[[], bool] = never
+    ) -> Iterator[Result]:
+        """See `Runner.heaps`."""
+        found: dict[int, list[pl.DataFrame]] = {}
+        for parts in run([until(stopped, tasks)], lambda task: list(divide(task)), self.slots):
+            for number, frame in parts:
+                found.setdefault(number, []).append(frame)
+        return run([until(stopped, sorted(found.items()))], lambda heap: reduce(*heap), self.slots)
 
 
 def run(streams: Iterable[Iterator[Batch]], work: Callable[[Batch], Result], jobs: int) -> Iterator[Result]:
@@ -51,6 +88,49 @@ def run(streams: Iterable[Iterator[Batch]], work: Callable[[Batch], Result], job
                         yield result  # type: ignore[misc]
         finally:
             feed.close()
+
+
+@contextmanager
+def beside(begin: Callable[[Callable[[], bool]], Result], *, at_once: bool) -> Iterator[Callable[[], Result]]:
+    """Have ``begin`` called in a thread of its own while the block runs. It is given a function that tells whether its result is waited for by now.
+
+    Yields the function that waits for the result, or raises what was raised. Not ``at_once``: ``begin`` is called by it, and not before.
+    """
+    wanted = threading.Event()
+    if not at_once:
+        wanted.set()
+        yield lambda: begin(wanted.is_set)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="crosswind-beside") as pool:
+        begun = pool.submit(begin, wanted.is_set)
+
+        def result() -> Result:
+            wanted.set()
+            return begun.result()
+
+        try:
+            yield result
+        finally:
+            wanted.set()
+
+
+def read_ahead(streams: Iterable[Iterator[Batch]], count: int, enough: Callable[[], bool]) -> Iterator[Iterator[Batch]]:
+    """``streams`` in their order, with up to ``count`` batches of the first of them read now, until ``enough`` says so."""
+    rest = iter(streams)
+    first = next(rest, None)
+    if first is None:
+        return rest
+    read: deque[Batch] = deque()
+    for batch in until(enough, first):
+        read.append(batch)
+        if len(read) >= count:
+            break
+    return chain((chain(_emptied(read), first),), rest)
+
+
+def _emptied(items: deque[Batch]) -> Iterator[Batch]:
+    while items:
+        yield items.popleft()
 
 
 class _Stream(Generic[Batch]):

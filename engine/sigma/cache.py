@@ -21,7 +21,7 @@ from pathlib import Path
 
 from engine.errors import UsageError
 from engine.sigma import stored
-from engine.sigma.document import MAX_FILE_BYTES, files
+from engine.sigma.document import MAX_FILE_BYTES, names
 from engine.sigma.ruleset import RuleSet
 from engine.version import VERSION
 
@@ -115,18 +115,20 @@ def _texts(given: Sequence[str | Path]) -> Iterator[bytes]:
             yield b"text"
             yield source.encode("utf-8", "surrogatepass")
             continue
-        for path in map(os.fspath, files(Path(source))):
-            mode = os.lstat(path).st_mode
+        for path in sorted(names(Path(source))):
+            about = os.lstat(path)
             folder, name = os.path.split(path)
             if folder not in folders:
                 folders[folder] = os.path.realpath(folder)
-            place = os.path.realpath(path) if stat.S_ISLNK(mode) else os.path.join(folders[folder], name)
-            if not (stat.S_ISREG(mode) or os.path.isfile(place)):
-                raise OSError("a pipe can be read only once")
+            place = os.path.realpath(path) if stat.S_ISLNK(about.st_mode) else os.path.join(folders[folder], name)
+            if not stat.S_ISREG(about.st_mode):
+                about = os.stat(place)
+                if not stat.S_ISREG(about.st_mode):
+                    raise OSError("a pipe can be read only once")
             yield os.fsencode(path)
             yield os.fsencode(place)
             with open(path, "rb", buffering=0) as file:
-                yield file.read(MAX_FILE_BYTES + 1)
+                yield file.read(min(about.st_size or MAX_FILE_BYTES, MAX_FILE_BYTES) + 1)
 
 
 @cache

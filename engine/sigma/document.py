@@ -54,17 +54,19 @@ def read(sources: Sequence[str | Path]) -> Iterator[Source | RuleError]:
 
 def files(path: Path) -> list[Path]:
     """The rule files at or below ``path``, in the order they are read. Raises UsageError where there is none such."""
-    if path.is_dir():
-        return sorted(_below(path))
-    if not path.exists():
-        raise UsageError(f"{path}: no such rule file or directory")
-    return [path]
+    return sorted(map(Path, names(path)))
 
 
-def _below(path: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(path):
+def names(path: Path) -> Iterator[str]:
+    """The names of `files` in no order."""
+    if not path.is_dir():
+        if not path.exists():
+            raise UsageError(f"{path}: no such rule file or directory")
+        yield os.fspath(path)
+        return
+    for folder, folders, found in os.walk(path):
         folders[:] = [name for name in folders if name != HUNTS]
-        yield from (Path(folder, name) for name in names if name.lower().endswith((".yml", ".yaml")))
+        yield from (os.path.join(folder, name) for name in found if name.lower().endswith((".yml", ".yaml")))
 
 
 def _text(path: Path) -> str:

@@ -166,6 +166,10 @@ class LogSource:
         return "/".join(part for part in (self.product, self.service, self.category) if part) or "any"
 
 
+DEFAULT_GROUP: tuple[tuple[str, ...], ...] = (("actor.user.uid", "actor.user.credential_uid"), ("cloud.account.uid",), ("resources.uid",))
+"""How hits of a rule without ``group_by`` are grouped: by common columns, of each part the first that holds a value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A loaded Sigma detection rule, filters already applied.

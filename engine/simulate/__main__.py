@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.simulate import simulate
+from engine.simulate.sample import simulate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

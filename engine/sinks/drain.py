@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -67,14 +67,32 @@ class Drained:
         return bool(self.retry or self.dead or self.stopped)
 
 
-def drain(outbox: Outbox, sinks: Iterable[Sink], now: datetime, limit: int | None = None, *, show_content: bool = False) -> tuple[Drained, ...]:
-    """Send what is in the outbox, sink by sink, at most ``limit`` rows each. What one sink fails to take keeps no other from its own."""
-    return tuple(_drain(outbox, sink, now, limit, show_content) for sink in sinks)
+def _never() -> bool:
+    return False
 
 
-def _drain(outbox: Outbox, sink: Sink, now: datetime, limit: int | None, show_content: bool) -> Drained:
+def drain(
+    outbox: Outbox,
+    sinks: Iterable[Sink],
+    now: datetime,
+    limit: int | None = None,
+    *,
+    show_content: bool = False,
+    stopped: Callable[[], bool] = _never,
+) -> tuple[Drained, ...]:
+    """Send what is in the outbox, sink by sink, at most ``limit`` rows each. What one sink fails to take keeps no other from its own.
+
+    Once ``stopped`` says so, nothing more is sent; the rest waits.
+    """
+    return tuple(_drain(outbox, sink, now, limit, show_content, stopped) for sink in sinks)
+
+
+def _drain(outbox: Outbox, sink: Sink, now: datetime, limit: int | None, show_content: bool, stopped: Callable[[], bool]) -> Drained:
     report = Drained(sink.name)
     for rows in _pages(outbox, sink.name, limit):
+        if stopped():
+            report.stopped = "interrupted"
+            break
         deliveries: list[Delivery] = []
         unmade: list[tuple[int, str]] = []
         for row in rows:

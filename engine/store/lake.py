@@ -79,20 +79,39 @@ class Lake:
         missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in about.columns.items() if name not in names]
         return there.with_columns(missing) if missing else there
 
-    def known(self, source_days: Iterable[tuple[str, date]], before_batch: int, among: pl.DataFrame | None = None) -> pl.DataFrame:
-        """The identities of events of earlier batches in some partitions: x.uid_high, x.uid_low, x.content_hash (unsigned), x.source, x.day.
+    def known(self, source_days: Iterable[tuple[str, date]], before_batch: int, among: pl.DataFrame) -> pl.DataFrame:
+        """The identities of events of earlier batches: x.uid_high, x.uid_low, x.content_hash (unsigned), x.source, x.day.
 
-        ``among`` (x.uid_high, x.uid_low, as `fingerprints` makes them) narrows to these, so that memory goes by the new events, not by the old.
+        Looked for are those in ``among`` (x.uid_high, x.uid_low, as `fingerprints` makes them), on some days of some sources and those beside them:
+        two records of one event rarely tell times of different days, and hardly ever of days further apart.
         """
-        wanted = _partitions(source_days)
+        wanted = _partitions((source, day + timedelta(days=step)) for source, day in source_days for step in (-1, 0, 1))
         if wanted is None:
-            wanted = pl.lit(False)
+            return pl.DataFrame(
+                schema={UID_HIGH: pl.UInt64(), UID_LOW: pl.UInt64(), CONTENT: pl.UInt64(), "x.source": pl.String(), "x.day": pl.Date()}
+            )
         numbers = [pl.col(name).reinterpret(signed=False) for name in (UID_HIGH, UID_LOW, CONTENT)]
+        looked_for = among[UID_HIGH].reinterpret(signed=True).unique().implode()
         with lake_errors(self.path, "read what is known of earlier batches"):
-            found = self.scan("events").filter(wanted & (pl.col("x.batch") < before_batch)).select(*numbers, "x.source", "x.day")
-            if among is not None:
-                found = found.join(among.lazy().select(UID_HIGH, UID_LOW).unique(), on=[UID_HIGH, UID_LOW], how="semi")
-            return found.collect(engine="streaming")
+            found = self.scan("events").filter(wanted & pl.col(UID_HIGH).is_in(looked_for) & (pl.col("x.batch") < before_batch))
+            there = found.select(*numbers, "x.source", "x.day").collect(engine="streaming")
+        return there.join(among.select(UID_HIGH, UID_LOW).unique(), on=[UID_HIGH, UID_LOW], how="semi")
+
+    def rejects_of(self, objects: Sequence[str], before_batch: int) -> pl.DataFrame:
+        """What earlier batches could not read of some objects."""
+        with lake_errors(self.path, "read what earlier batches could not read"):
+            wanted = pl.LazyFrame({"object": objects}, schema={"object": pl.String()})
+            return self.scan("rejects").filter(pl.col("x.batch") < before_batch).join(wanted, on="object", how="semi").collect(engine="streaming")
+
+    def event_files(self, source_days: Iterable[tuple[str, date]], before_batch: int) -> list[tuple[Path, str, date]]:
+        """The live files that hold events of some partitions and of earlier batches, with the partition of each."""
+        about = TABLES["events"]
+        wanted = pl.DataFrame(list(source_days), schema={"x.source": pl.String(), "x.day": pl.Date()}, orient="row")
+        parts = live_parts(load(self.path, about), about).join(wanted, on=["x.source", "x.day"], how="semi")
+        parts = parts.filter(~(pl.col("least.x.batch") >= before_batch).fill_null(False))
+        return [
+            (self.path / about.name / path, source, day) for path, source, day in parts.select("path", "x.source", "x.day").sort("path").iter_rows()
+        ]
 
     def events_between(
         self, sources: Collection[str] | None, start: datetime | None, end: datetime | None, columns: Sequence[str] | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,8 @@ ROW_GROUP = 4_096
 _TARGET = 32 << 20
 """Bytes of a compacted file; about nine times as much in memory while it is made."""
 _SMALL = _TARGET // 2
+_GROWTH = 4
+"""An ordered file waits until at least a quarter of its size is new."""
 _ATTEMPTS = 10
 GRACE = timedelta(hours=24)
 """How long a file that left the log stays on disk for those who still read it."""
@@ -110,16 +113,26 @@ def _compact_table(lake: Lake, table: Table) -> Compacted:
 
 def _bins(parts: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
     """The files of one partition that should become one, in the order they were written: none that is large and ordered already."""
-    done = pl.col("path").str.contains(f"/{SORTED}-", literal=True)
     sort = ["least.time", "path"] if "least.time" in parts.columns else ["path"]
     group: list[dict[str, Any]] = []
-    for part in parts.filter(~done | (pl.col("size") < _SMALL)).sort(sort).iter_rows(named=True):
+    for part in _due(parts).sort(sort).iter_rows(named=True):
         if group and sum(one["size"] for one in group) + part["size"] > _TARGET:
             yield from [group] if _worth(group) else []
             group = []
         group.append(part)
     if group and _worth(group):
         yield group
+
+
+def _due(parts: pl.DataFrame) -> pl.DataFrame:
+    """New files, and those ordered ones that are small beside what comes to them: a row is written again only when its file grows by a good part."""
+    done = parts["path"].str.contains(f"/{SORTED}-", literal=True)
+    fresh, rest = parts.filter(~done), parts.filter(done & (parts["size"] < _SMALL)).sort("size", "path")
+    sizes = rest["size"].to_list()
+    coming, taken = int(fresh["size"].sum()), 0
+    while taken < len(sizes) and (not coming or sizes[taken] <= _GROWTH * coming):
+        coming, taken = coming + sizes[taken], taken + 1
+    return pl.concat([fresh, rest[:taken]])
 
 
 def _worth(group: Sequence[dict[str, Any]]) -> bool:
@@ -188,7 +201,7 @@ def retain(lake: Lake, now: datetime, *, days: int, hit_days: int | None = None)
 
 
 def vacuum(lake: Lake, *, grace: timedelta = GRACE) -> list[Vacuumed]:
-    """Delete files that left the log, or never came into it, longer than ``grace`` ago."""
+    """Delete files that left the log, or never came into it, longer than ``grace`` ago, and folders that are left empty."""
     found: list[Vacuumed] = []
     for table in TABLES.values():
         folder = lake.path / table.name
@@ -200,8 +213,17 @@ def vacuum(lake: Lake, *, grace: timedelta = GRACE) -> list[Vacuumed]:
             if names:
                 there.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
             there.cleanup_metadata()
+            _remove_empty(folder)
         found.append(Vacuumed(table.name, len(names), size))
     return found
+
+
+def _remove_empty(table: Path) -> None:
+    """Take away the folders of days and sources that hold nothing. Whoever is about to write into one makes it again."""
+    for folder in sorted(table.rglob("*=*"), reverse=True):  # days before the source above them
+        if folder.is_dir():
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def on_disk(lake: Lake, table: str) -> int:

@@ -27,6 +27,7 @@ ROW_GROUP = 25_000
 _LONGEST = 256
 """Texts longer than this give no bounds: a cut one would be wrong as the greatest."""
 _LAST_YEAR = 9999
+_TRIES = 5
 
 Partition = tuple[str, ...]
 """The values of a table's partition columns, as texts."""
@@ -130,8 +131,7 @@ def write_part(root: Path, table: Table, frame: pl.DataFrame, partition: Partiti
     name = f"{folder}/{stem}-{uuid.uuid4().hex}.parquet"
     path = root / table.name / name
     frame = frame.select(table.stored)
-    make_folder(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = _new_file(path)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             frame.write_parquet(stream, compression="zstd", compression_level=1, statistics=True, row_group_size=rows)
@@ -143,6 +143,15 @@ def write_part(root: Path, table: Table, frame: pl.DataFrame, partition: Partiti
         raise
     about = path.stat()
     return Part(name, partition, about.st_size, frame.height, _stats(frame, table), int(about.st_mtime * 1000))
+
+
+def _new_file(path: Path) -> int:
+    """The descriptor of a new file, its folder made where it is missing: vacuum may take an empty one away in between."""
+    for _ in range(_TRIES):
+        make_folder(path.parent)
+        with suppress(FileNotFoundError):
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    raise FileNotFoundError(f"the folder {path.parent} is taken away again and again")
 
 
 def remove(root: Path, table: Table, names: list[str]) -> None:

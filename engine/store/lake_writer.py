@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
@@ -30,8 +31,38 @@ _AT_ONCE = 10_000
 """So many rows of one frame make a file: to wait for more would cost a copy of them, and memory."""
 _WAITING = 160 << 20
 """Most that may wait for all files together."""
+_PLACE = ("x.object", "x.position")
 _ATTEMPTS = 20
 _PAUSE = 0.05
+
+
+class Over(Protocol):
+    """`map`, or what does the same somewhere else."""
+
+    def __call__(self, function: Callable[[Part], Part | None], parts: Sequence[Part], /) -> Iterable[Part | None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A file of a batch that is not committed without the rows at some places: itself where it holds none, None where it holds nothing else."""
+
+    root: Path
+    table: Table
+    batch: int
+    places: pl.DataFrame
+
+    def __call__(self, part: Part) -> Part | None:
+        path = self.root / self.table.name / part.path
+        names = list(_PLACE)
+        with lake_errors(self.root, f"rewrite files of batch {self.batch}"):
+            if not pl.read_parquet(path, columns=names, glob=False, hive_partitioning=False).join(self.places, on=names, how="semi").height:
+                return part
+            left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(self.places, on=names, how="anti", maintain_order="left")
+            return _new_file(self.root, self.table, self.batch, left, part.partition) if left.height else None
+
+
+def _new_file(root: Path, table: Table, batch: int, rows: pl.DataFrame, partition: Partition) -> Part:
+    return write_part(root, table, rows, partition, stem=f"batch-{batch:08}")
 
 
 class LakeWriter:
@@ -75,25 +106,43 @@ class LakeWriter:
         while greatest := self._greatest_of_too_much():
             self._flush(greatest)
 
-    def drop(self, places: pl.DataFrame) -> None:
-        """Take back rows of this batch by (x.object, x.position): files that hold any are written anew without them."""
+    def drop(self, places: pl.DataFrame, over: Over = map) -> None:
+        """Take back rows of this batch by (x.object, x.position): files that hold any are written anew without them.
+
+        ``over`` applies a function to all files: one after the other, or wherever there are hands. Results come in the order of the files.
+        """
         self._check_open()
         keys = places.select(pl.col("x.object").cast(pl.String()), pl.col("x.position").cast(pl.Int64())).unique()
         if not keys.height:
             return
-        names = ["x.object", "x.position"]
         for frames in self._waiting.values():
-            frames[:] = [frame.join(keys, on=names, how="anti", maintain_order="left") for frame in frames]
-        with lake_errors(self._root, f"rewrite files of batch {self._batch}"):
-            for part in list(self._parts):
-                path = self._root / self._table.name / part.path
-                if not pl.read_parquet(path, columns=names, glob=False, hive_partitioning=False).join(keys, on=names, how="semi").height:
-                    continue
-                left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(keys, on=names, how="anti", maintain_order="left")
-                if left.height:
-                    self._parts.append(self._new_file(left, part.partition))
-                self._parts.remove(part)
-                remove(self._root, self._table, [part.path])
+            frames[:] = [frame.join(keys, on=list(_PLACE), how="anti", maintain_order="left") for frame in frames]
+        before = list(self._parts)
+        for part, left in zip(before, over(Without(self._root, self._table, self._batch, keys), before), strict=True):
+            if left == part:
+                continue
+            self._parts.remove(part)
+            if left is not None:
+                self._parts.append(left)
+            remove(self._root, self._table, [part.path])
+
+    def hand_over(self) -> list[Part]:
+        """The files with everything that was written, for another writer of this batch to `adopt`; nothing more can be done here."""
+        self._check_open()
+        self._flush_all()
+        self._open = False
+        return self._parts
+
+    def adopt(self, parts: Sequence[Part]) -> None:
+        """Take files that other writers of this batch handed over for written here."""
+        self._check_open()
+        self._parts.extend(parts)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Some columns of what is in files by now, a file at a time."""
+        for part in self._parts:
+            with lake_errors(self._root, f"read files of batch {self._batch}"):
+                yield pl.read_parquet(self._root / self._table.name / part.path, columns=list(columns), glob=False, hive_partitioning=False)
 
     def withdraw(self, rows: pl.DataFrame) -> None:
         """Take rows of EARLIER batches out of the table in the same commit: columns x.source, x.day and x.uid."""
@@ -107,8 +156,7 @@ class LakeWriter:
         Raises StateError where the table has this batch with another plan, or a later batch: the state is older than the lake.
         """
         self._check_open()
-        for partition in list(self._waiting):
-            self._flush(partition)
+        self._flush_all()
         with lake_errors(self._root, f"commit batch {self._batch} to table {self._table.name!r}"):
             for attempt in range(_ATTEMPTS):
                 table = load(self._root, self._table)
@@ -153,6 +201,10 @@ class LakeWriter:
                 raise EngineError(f"rows without {' or '.join(self._table.partition)} cannot be stored")
             yield tuple(value.isoformat() if isinstance(value, date) else str(value) for value in values), rows
 
+    def _flush_all(self) -> None:
+        for partition in list(self._waiting):
+            self._flush(partition)
+
     def _greatest_of_too_much(self) -> Partition | None:
         with self._lock:
             if sum(self._sizes.values()) < _WAITING:
@@ -169,12 +221,9 @@ class LakeWriter:
         if rows is None or not rows.height:
             return
         with lake_errors(self._root, f"write rows of batch {self._batch}"):
-            part = self._new_file(rows, partition)
+            part = _new_file(self._root, self._table, self._batch, rows, partition)
         with self._lock:
             self._parts.append(part)
-
-    def _new_file(self, rows: pl.DataFrame, partition: Partition) -> Part:
-        return write_part(self._root, self._table, rows, partition, stem=f"batch-{self._batch:08}")
 
     def _already(self, table: DeltaTable, digest: str) -> bool | None:
         """What an earlier attempt made of this batch: None nothing, False another writer's commit of the same plan, True our own."""
@@ -231,6 +280,7 @@ class LakeWriter:
             left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(lost, on=keys, how="anti", maintain_order="left")
             missing = [pl.lit(None, dtype=self._table.columns[name]).alias(name) for name in self._table.stored if name not in left.columns]
             if left.height:
-                rewritten.append(self._new_file(left.with_columns(missing), tuple(str(part[name]) for name in self._table.partition)))
+                partition = tuple(str(part[name]) for name in self._table.partition)
+                rewritten.append(_new_file(self._root, self._table, self._batch, left.with_columns(missing), partition))
             removes.append(remove_action(self._table, part))
         return rewritten, removes

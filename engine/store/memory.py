@@ -27,6 +27,12 @@ Place = tuple[int, int]
 ReadAgain = Callable[[Sequence[Place]], dict[Place, str]]
 """Gives the record texts at some places."""
 
+Rows = np.ndarray[Any, Any]
+"""Identities of events: high, low, content, object, position, source."""
+
+Weigh = Callable[[Rows], Sequence[Any]]
+"""Of rows whose contents clash: what decides between them. The greatest stays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Losers:
@@ -50,14 +56,8 @@ class EventIndex:
     @staticmethod
     def pack(events: pl.DataFrame, objects: pl.Series, source: int) -> np.ndarray[Any, Any]:
         """The index rows of an events frame (x.uid, raw_data, x.position); ``objects``: the object index of each row. Pure; may run in a worker."""
-        rows = np.empty(events.height, dtype=_ROW)
-        rows["high"] = events["x.uid"].hash(11).to_numpy()
-        rows["low"] = events["x.uid"].hash(23).to_numpy()
-        rows["content"] = events["raw_data"].hash(41).to_numpy()
-        rows["object"] = objects.to_numpy()
-        rows["position"] = events["x.position"].to_numpy()
-        rows["source"] = source
-        return rows
+        uid = events["x.uid"]
+        return index_rows(uid.hash(11), uid.hash(23), events["raw_data"].hash(41), objects, events["x.position"], source)
 
     def add(self, rows: np.ndarray[Any, Any]) -> None:
         """Take packed rows."""
@@ -85,10 +85,10 @@ class EventIndex:
         losers: list[np.ndarray[Any, Any]] = []
         duplicates = conflicts = 0
         for rows in self._partitions():
-            gone, twice, clash = _resolve(rows, read_again)
+            gone, clash = resolve(rows, lambda clashing: _digests(clashing, read_again))
             losers.append(gone)
-            duplicates += twice
-            conflicts += clash
+            duplicates += len(gone) - int(clash.sum())
+            conflicts += int(clash.sum())
         lost = np.concatenate(losers) if losers else np.empty(0, dtype=_ROW)
         by_source = {int(code): int(count) for code, count in zip(*np.unique(lost["source"], return_counts=True), strict=True)}
         places = pl.DataFrame({"object": pl.Series(lost["object"], dtype=pl.UInt32), "position": pl.Series(lost["position"], dtype=pl.UInt32)})
@@ -110,32 +110,52 @@ class EventIndex:
             self._folder = None
 
 
-def _resolve(rows: np.ndarray[Any, Any], read_again: ReadAgain) -> tuple[np.ndarray[Any, Any], int, int]:
+def index_rows(
+    high: pl.Series, low: pl.Series, content: pl.Series, objects: pl.Series, positions: pl.Series, source: int | pl.Series | Sequence[int]
+) -> Rows:
+    """Identities as `resolve` reads them: 128 bits of the identity, 64 of the content, where the record stands and the code of its source."""
+    rows = np.empty(len(high), dtype=_ROW)
+    for name, column in (("high", high), ("low", low), ("content", content), ("object", objects), ("position", positions)):
+        rows[name] = column.to_numpy()
+    rows["source"] = source
+    return rows
+
+
+def resolve(rows: Rows, weigh: Weigh) -> tuple[Rows, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """The rows that are no events because another has their identity, and of each whether its content is another than that one's.
+
+    Of equal contents the first in (object, position) stays, of different ones that which ``weigh`` finds the greatest.
+    """
     rows = rows[_repeated(rows["high"])]  # nearly all are alone, and one sort of numbers tells
     rows = rows[np.lexsort((rows["position"], rows["object"], rows["low"], rows["high"]))]
     same = (rows["high"][1:] == rows["high"][:-1]) & (rows["low"][1:] == rows["low"][:-1])
     if not same.any():
-        return rows[:0], 0, 0
+        return rows[:0], np.zeros(0, dtype=np.bool_)
     group = np.concatenate(([0], np.cumsum(~same)))
     first = np.concatenate(([True], ~same))
     starts = np.flatnonzero(first)
-    clash = rows["content"] != rows["content"][starts[group]]
-    clashing = np.unique(group[clash])
+    clashing = np.unique(group[rows["content"] != rows["content"][starts[group]]])
     keep = first.copy()
-    conflicts = 0
+    clash = np.zeros(len(rows), dtype=np.bool_)
     if clashing.size:
         ends = np.append(starts[1:], len(rows))
         members = {int(g): np.arange(starts[g], ends[g]) for g in clashing}
         one_each = {g: at[np.unique(rows["content"][at], return_index=True)[1]] for g, at in members.items()}
-        places = {int(i): (int(rows["object"][i]), int(rows["position"][i])) for at in one_each.values() for i in at}
-        texts = read_again(sorted(set(places.values())))
+        asked = np.concatenate(list(one_each.values()))
+        weight = dict(zip(asked.tolist(), weigh(rows[asked]), strict=True))
         for g, at in one_each.items():
-            winner = max((int(i) for i in at), key=lambda i: sha256(texts[places[i]].encode()).digest())
+            winner = max(at.tolist(), key=weight.__getitem__)
             keep[members[g]] = False
             keep[winner] = True
-            conflicts += int((rows["content"][members[g]] != rows["content"][winner]).sum())
-    gone = rows[~keep]
-    return gone, len(gone) - conflicts, conflicts
+            clash[members[g]] = rows["content"][members[g]] != rows["content"][winner]
+    return rows[~keep], clash[~keep]
+
+
+def _digests(rows: Rows, read_again: ReadAgain) -> list[bytes]:
+    """SHA-256 of the records at ``rows``."""
+    places = [(int(row["object"]), int(row["position"])) for row in rows]
+    texts = read_again(sorted(set(places)))
+    return [sha256(texts[place].encode()).digest() for place in places]
 
 
 def _repeated(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

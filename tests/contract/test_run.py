@@ -12,6 +12,7 @@ import pytest
 
 from engine.model import State
 from engine.pipeline import ScanResult
+from engine.store.lake_care import retain
 from tests.conftest import SAMPLE, Ran
 from tests.logs import lines
 from tests.running import Place, call, many, rule
@@ -90,10 +91,12 @@ def test_duplicates_across_batches_are_counted_and_dropped(run: Run, place: Plac
 
 
 @pytest.mark.parametrize("greater_first", [False, True])
-def test_of_two_records_with_one_identity_the_greater_stays(run: Run, place: Place, greater_first: bool) -> None:
+@pytest.mark.parametrize("second_minute", [0, 60 * 17])
+def test_of_two_records_with_one_identity_the_greater_stays(run: Run, place: Place, greater_first: bool, second_minute: int) -> None:
+    """Also where they tell times of two days."""
     from hashlib import sha256
 
-    one, other = call(1, 0), call(1, 0, "DescribeTrails")
+    one, other = call(1, 0), call(1, second_minute, "DescribeTrails")
     lesser, greater = sorted((one, other), key=lambda each: sha256(json.dumps(each).encode()).digest())
     first, second = (greater, lesser) if greater_first else (lesser, greater)
     place.put("a.json", first, call(9, 0, "Other"))
@@ -205,6 +208,43 @@ def test_backfill_looks_again_and_doubles_nothing(run: Run, place: Place) -> Non
     (batch,) = summary(run, place, "--backfill")["batches"]
     assert batch["alerts"] == {"new": 0, "changed": 0, "ended": 0}
     assert place.alerts() == alerts
+
+
+def test_backfill_of_a_source_reads_it_again_and_doubles_nothing(run: Run, place: Place) -> None:
+    place.put("a.json", call(1, 0), call(2, 60 * 24))
+    grows = place.put("grows.json", call(3, 60 * 24 * 20))
+    assert run().code == 0
+    with grows.open("ab") as file:
+        file.write(lines(call(4, 60 * 24 * 20 + 5)))
+    assert run().code == 0
+    events, hits, alerts = place.events(), place.hits(), place.alerts()
+    again = ("--backfill", "--source", "trail")
+    (batch,) = summary(run, place, *again)["batches"]
+    assert (batch["source"], batch["alerts"]) == ("trail", {"new": 0, "changed": 0, "ended": 0})
+    assert (batch["report"]["events"], batch["report"]["duplicates"]) == (0, 4)
+    retain(place.lake(), datetime(2026, 3, 25, tzinfo=UTC), days=10)
+    assert place.events().height == 2
+    (batch,) = summary(run, place, *again, "--from", "2026-03-02", "--to", "2026-03-04")["batches"]
+    assert (batch["report"]["events"], batch["report"]["out_of_range"]) == (1, 3)
+    (batch,) = summary(run, place, *again)["batches"]
+    assert batch["report"]["events"] == 1
+    assert place.events().equals(events)
+    assert place.hits().equals(hits)
+    assert place.alerts() == alerts
+    assert summary(run, place)["without_news"] == ["trail"]
+
+
+def test_backfill_of_a_source_finds_what_was_left_out_however_old(run: Run, place: Place) -> None:
+    place.configure('[limits]\nhorizon = "1d"\n', '[source.trail]\npath = "logs"\nsource = "azure.activity"\n')
+    place.put("a.json", call(1, 0))
+    assert run().code == 0
+    place.configure('[limits]\nhorizon = "1d"\n')
+    place.put("b.json", call(2, 60 * 24 * 12))
+    assert run().code == 0
+    assert len(place.alerts()) == 1
+    batch, *_ = summary(run, place, "--backfill", "--source", "trail", "--to", "2026-03-02")["batches"]
+    assert batch["alerts"] == {"new": 1, "changed": 0, "ended": 0}
+    assert len(place.alerts()) == 2
 
 
 def test_sources_are_batches_of_their_own(run: Run, place: Place) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +71,27 @@ def test_a_backup_that_was_put_back_catches_up(cli: Run, state: Run, place: Plac
     place.put("c.json", call(6, 901))
     assert run().code == 0
     assert place.events().height == len(wanted[0]) + 1
+
+
+def test_what_could_not_be_read_stands_once_however_often_it_is_read(cli: Run, state: Run, place: Place, tmp_path: Path) -> None:
+    assert cli("run", "--config", place.config).code == 0
+    assert state("backup", tmp_path / "backup.db").code == 0
+    path = place.put("b.json", call(4, 0))
+    with path.open("ab") as file:
+        file.write(b'{"eventVersion": "1.08", "eventSource": broken}\n' * 2)
+    (place.logs / "c.json.gz").write_bytes(gzip.compress(path.read_bytes())[:-12])
+    os.utime(place.logs / "c.json.gz", (1_770_000_000,) * 2)
+    assert cli("run", "--config", place.config).code == 3
+    wanted = place.lake().scan("rejects").select("object", "position", "reason", "source").collect().sort("object", "position")
+    assert wanted["position"].null_count() == 1
+    assert wanted.height >= 3
+    put_back(place, tmp_path / "backup.db")
+    assert state("repair").code == 0
+    again = cli("run", "--config", place.config)
+    assert again.code == 3
+    assert "b.json" in again.err, "it is named again all the same"
+    got = place.lake().scan("rejects").select("object", "position", "reason", "source").collect().sort("object", "position")
+    assert got.equals(wanted)
 
 
 @pytest.mark.parametrize("number", [1, 2])

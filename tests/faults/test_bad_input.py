@@ -265,15 +265,16 @@ def test_a_file_without_permission_is_named() -> None:
     assert report["failures"] == [f"{folder / 'a.json'}: cannot be read: Permission denied"]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_an_interrupt_ends_the_run_with_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int) -> None:
+@pytest.mark.parametrize(("jobs", "number"), [(1, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGTERM)])
+def test_an_interrupt_ends_the_run_with_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, number: signal.Signals) -> None:
     monkeypatch.setattr(batches, "STREAM_BYTES", 1)
-    for number in range(60):
-        (tmp_path / f"{number:03}.json").write_bytes(delivered(event(number, eventTime="2026-03-01T08:00:00Z")))
+    before = signal.getsignal(number)
+    for index in range(60):
+        (tmp_path / f"{index:03}.json").write_bytes(delivered(event(index, eventTime="2026-03-01T08:00:00Z")))
 
     def press(moment: Progress) -> None:
         if moment.objects == 1:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     result = scan([str(tmp_path)], Settings(now=NOW, jobs=jobs), progress=press)
     report = as_json(result.report)
@@ -284,7 +285,7 @@ def test_an_interrupt_ends_the_run_with_what_was_found(tmp_path: Path, monkeypat
     assert report["interrupted"]
     assert report["failures"] == [f"interrupted: {60 - report['records']} of 60 objects were not read to the end"]
     assert exit_code_of(result.report) == 3
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before
 
 
 def wait_for(condition: Any) -> None:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,7 @@ def run(cli: Callable[..., Ran], place: Place) -> Run:
 
 def test_two_runs_at_once(run: Run, place: Place) -> None:
     holder = child(place.config, "commit", 1, "stop")
-    stat = Path(f"/proc/{holder.pid}/stat")
-    while stat.read_text().rpartition(")")[2].split()[0] != "T":
-        time.sleep(0.02)
+    _wait_until_stopped(holder)
     second = run()
     assert second.code == 3
     assert f"process {holder.pid}" in second.err
@@ -128,3 +127,34 @@ def test_a_sink_that_fails_leaves_alerts_waiting(run: Run, place: Place) -> None
     (place.root / "alerts.ndjson").rmdir()
     assert run().code == 0
     assert len(place.delivered()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_asked_to_end_ends_at_a_step(run: Run, place: Place, number: signal.Signals) -> None:
+    """Stopped while its plan is written, it does no work; stopped while it delivers, the rest waits. Either way the next run goes on."""
+    process = _asked_to_end(place, "write_plan", number)
+    assert ended(process) == 3
+    with place.state() as state:
+        assert state.open_plan() is not None
+    assert place.lake().batch_of("events") == (0, None)
+    process = _asked_to_end(place, "commit", number)
+    assert ended(process) == 3
+    assert len(place.alerts()) == 1
+    assert place.delivered() == []
+    assert run().code == 0
+    assert len(place.delivered()) == 1
+
+
+def _asked_to_end(place: Place, step: str, number: signal.Signals) -> ForkServerProcess:
+    """A run that gets a signal while it stands before a step."""
+    process = child(place.config, step, 1, "stop")
+    _wait_until_stopped(process)
+    os.kill(process.pid or 0, number)
+    os.kill(process.pid or 0, signal.SIGCONT)
+    return process
+
+
+def _wait_until_stopped(process: ForkServerProcess) -> None:
+    stat = Path(f"/proc/{process.pid}/stat")
+    while stat.read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.02)

@@ -15,7 +15,7 @@ from connectors.normalize import Want, understand
 from connectors.sources import load_mappings
 from engine.model import Level
 from engine.pipeline import ScanResult
-from engine.simulate import Truth, simulate, truth
+from engine.simulate.sample import Truth, simulate, truth
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "sample_logs"

@@ -39,11 +39,11 @@ events = st.lists(
 
 
 def records(found: list[Event]) -> list[dict[str, Any]]:
-    """Events that share a number share their identity and their time, as records of one event do, and differ in the rest."""
+    """Events that share a number share their identity, as records of one event do, and differ in the rest, even in time: by up to 12 hours."""
     made = []
     for index, (minute, operation, user, address, shared) in enumerate(found):
         number = 1000 + shared if shared else index
-        moment = START + timedelta(minutes=shared * 100 if shared else minute)
+        moment = START + timedelta(minutes=shared * 100 + minute % 720 if shared else minute)
         who = {"type": "IAMUser", "arn": f"arn:aws:iam::111122223333:user/{user}", "accountId": "111122223333"}
         changes = {"userIdentity": who, "eventTime": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "sourceIPAddress": f"192.0.2.{address}"}
         made.append(event(number, operation, eventSource="iam.amazonaws.com", **changes))

@@ -49,3 +49,19 @@ def test_records_far_back_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None
     assert count("y", start=8) == {}
     assert count("z", start=0, index=1) == {}
     assert count(start=0, index=1) == {}
+
+
+def test_batches_get_smaller_towards_the_end_of_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        (tmp_path / f"{number:02d}.ndjson").write_text("".join(f'{{"number":{number * 100 + at:06d}}}\n'.replace(":0", ":1") for at in range(50)))
+    monkeypatch.setattr(batches, "BATCH_BYTES", 8_000)
+    monkeypatch.setattr(batches, "SMALL_BATCH_BYTES", 2_000)
+    monkeypatch.setattr(batches, "STREAM_BYTES", 20_000)
+    first, last = (
+        [batch.decompressed for batch in stream if batch.records.height]
+        for stream in batches.list_input([str(tmp_path)], Limits(), None).streams(Limits())
+    )
+    assert min(first[:-1]) >= 7_000
+    assert first[0] > last[0] > last[-1]
+    assert last == sorted(last, reverse=True)
+    assert last[-1] < 4_000

@@ -18,7 +18,7 @@ from engine.pipeline.correlation_checks import check_correlation_tests, correlat
 from engine.sigma.load import load
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Correlation, Rule
-from engine.simulate import simulate
+from engine.simulate.sample import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "detections"

@@ -219,7 +219,7 @@ def test_hits_of_withdrawn_events_go_and_those_of_other_sources_stay(lake: Lake)
 def test_what_is_known_is_numbers_that_never_change(lake: Lake) -> None:
     put(lake, 1, events(3))
     put(lake, 2, events(2, start=3))
-    known = lake.known([("aws.cloudtrail", DAY.date())], 2)
+    known = lake.known([("aws.cloudtrail", DAY.date())], 2, with_fingerprints(events(5)))
     digest = sha256(b"aws.cloudtrail-0-0").digest()
     expected = (int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:16], "big"), int.from_bytes(sha256(b'{"n":0}').digest()[:8], "big"))
     assert known.height == 3
@@ -227,8 +227,10 @@ def test_what_is_known_is_numbers_that_never_change(lake: Lake) -> None:
     assert known.select(UID_HIGH, UID_LOW, CONTENT).dtypes == [pl.UInt64] * 3
     new = with_fingerprints(events(2, start=2))
     assert lake.known([("aws.cloudtrail", DAY.date())], 9, new).height == 2
-    assert lake.known([("aws.cloudtrail", DAY.date() + timedelta(days=1))], 9).height == 0
-    assert lake.known([], 9).height == 0
+    beside = {step: lake.known([("aws.cloudtrail", DAY.date() + timedelta(days=step))], 9, new).height for step in (-2, -1, 1, 2)}
+    assert beside == {-2: 0, -1: 2, 1: 2, 2: 0}
+    assert lake.known([("gcp.audit", DAY.date())], 9, new).height == 0
+    assert lake.known([], 9, new).height == 0
 
 
 def test_fingerprints_of_slices_and_of_odd_texts() -> None:
@@ -298,7 +300,7 @@ def test_paths_with_spaces_and_letters_of_all_kinds(tmp_path: Path, name: str) -
     lake = Lake.open(tmp_path / name, create=True)
     put(lake, 1, events(10), events(5, day=1))
     assert lake.events_between(None, DAY, DAY + timedelta(days=1)).collect().height == 10
-    assert lake.known([("aws.cloudtrail", DAY.date())], 2).height == 10
+    assert lake.known([("aws.cloudtrail", DAY.date())], 2, with_fingerprints(events(10))).height == 10
     assert all(path.exists() for path in lake.files("events"))
 
 

@@ -64,6 +64,22 @@ def test_large_ordered_files_are_left_alone(lake: Lake, monkeypatch: pytest.Monk
     assert set(kept) < set(lake.files("events"))
 
 
+def test_a_little_that_is_new_does_not_rewrite_the_whole_day(lake: Lake) -> None:
+    put(lake, 1, events(40_000))
+    compact(lake)
+    (day,) = lake.files("events")
+    for batch in range(2, 5):
+        put(lake, batch, events(2, start=40_000 + batch * 2))
+        assert compact(lake)[0].files_after == 1
+        assert day in lake.files("events")
+        assert len(lake.files("events")) == 2
+        assert compact(lake)[0].files_before == 0
+    put(lake, 5, events(20_000, start=50_000))
+    assert compact(lake)[0].rows == 60_006
+    assert len(lake.files("events")) == 1
+    assert rows(lake).height == 60_006
+
+
 def test_a_reader_that_began_before_compaction_and_retention_finishes(lake: Lake) -> None:
     put(lake, 1, events(10))
     put(lake, 2, events(10, start=10))
@@ -135,6 +151,16 @@ def test_vacuum_deletes_what_nobody_can_read_any_more(lake: Lake) -> None:
     assert on_disk(lake, "events") < before
     assert parquet_files(lake) == set(lake.files("events"))
     assert rows(lake).height == 20
+
+
+def test_vacuum_takes_empty_folders_away(lake: Lake) -> None:
+    put(lake, 1, events(2), events(2, day=40), events(2, source="gcp.audit"))
+    retain(lake, DAY + timedelta(days=41), days=30)
+    vacuum(lake, grace=timedelta(0))
+    folders = {str(path.relative_to(lake.path / "events")) for path in (lake.path / "events").rglob("*=*") if path.is_dir()}
+    assert folders == {"x.source=aws.cloudtrail", "x.source=aws.cloudtrail/x.day=2026-04-10"}
+    put(lake, 2, events(2))
+    assert rows(lake).height == 4
 
 
 def test_verification_names_what_is_wrong(lake: Lake) -> None:

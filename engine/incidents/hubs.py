@@ -1,0 +1,136 @@
+"""Entities that many share and that therefore prove nothing: known ones, and those the 30 days before an alert's day show to be."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+
+import polars as pl
+
+from engine.incidents.clock import DAY, Ordered
+
+HISTORY_DAYS = 30
+BUSY_DAYS = 10
+"""An entity with alerts on so many of the 30 days before is routine: a scanner, a posture tool, a job that trips the same rules every night."""
+SHARED_BY = 4
+"""More acting identities than this behind one address, or on one resource, in the 30 days before: an egress, a NAT, a shared store."""
+RARE_BITS = 8.0
+"""An address is rare when fewer than 1 in 2^8 events of the 30 days before came from it."""
+FAN_OUT = 1_000
+"""Alerts one key may join on one UTC day."""
+
+SIGHTINGS: dict[str, pl.DataType] = {"entity": pl.String(), "actor": pl.String(), "day": pl.Int64(), "events": pl.Int64()}
+"""Schema of sightings: how many events of a UTC day (days since the epoch) came from an address (``ip:…``, ``asn_agent:…``) by an actor (or null)."""
+
+_SERVICE = re.compile(
+    r"aws\.(?:root|service):.*"
+    r"|aws\.\w+:.*(?:aws-service-role/|awsservicerolefor|/aws-reserved/sso\.).*"
+    r"|gcp\.account:(?:service-\d+@|\d+@cloudservices\.|.*@gcp-sa-|.*@[\w-]*\.?gcp-sa-).*"
+    r"|gcp\.account:[^@]*@(?:system|container-engine-robot|compute-system|cloudbuild|appspot)\.gserviceaccount\.com",
+    re.IGNORECASE,
+)
+_NOT_GLOBAL = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3"),
+        *("::/127", "fc00::/7", "fe80::/10", "ff00::/8"),
+    )
+)
+
+
+@lru_cache(maxsize=1 << 16)
+def known_hub(entity: str) -> str | None:
+    """Why ``entity`` never joins, whatever was seen of it; None where nothing speaks against it."""
+    if entity.startswith("ip:"):
+        try:
+            address = ipaddress.ip_address(entity[3:])
+        except ValueError:
+            return "is no address"
+        return "is no address of the public internet" if any(address in network for network in _NOT_GLOBAL) else None
+    return "belongs to the provider or to everybody" if _SERVICE.fullmatch(entity) else None
+
+
+def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, never: frozenset[str]) -> pl.DataFrame:
+    """The rows of ``keyed`` (``alert``, ``key``, ``strength``, ``actor``) that must not join: ``alert``, ``key``, ``why``.
+
+    Everything that is counted is counted over the 30 UTC days before the day the alert begins, so nothing that happens that day or later changes it;
+    only `FAN_OUT`, a bound on work, counts that day itself. ``never`` are the operator's own hubs.
+    """
+    days = pl.DataFrame({"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "day": ordered.day})
+    rows = keyed.join(days, on="alert").select("alert", "key", "strength", "actor", "day")
+    texts = rows["key"].unique()
+    reasons = [known_hub(text) or ("is named as one that never joins" if text in never else None) for text in texts.to_list()]
+    named = pl.DataFrame({"key": texts, "why": pl.Series(reasons, dtype=pl.String)}).drop_nulls()
+    found = [rows.join(named, on="key").select("alert", "key", "why")]
+    asked = rows.select("key", "day", "strength").unique()
+    judged = pl.concat([_busy(asked, rows), _shared_target(asked, rows), _fan_out(rows), _not_rare(asked, sightings)])
+    judged = judged.unique(["key", "day"], keep="first", maintain_order=True)
+    found.append(rows.join(judged, on=["key", "day"]).select("alert", "key", "why"))
+    return pl.concat(found).unique(["alert", "key"], keep="first", maintain_order=True)
+
+
+_REASON: dict[str, pl.DataType] = {"key": pl.String(), "day": pl.Int64(), "why": pl.String()}
+
+
+def _within(asked: pl.DataFrame, seen: pl.DataFrame, found: pl.Expr) -> pl.DataFrame:
+    """``found`` over the rows of ``seen`` (``key``, ``seen_day``, …) of the 30 days before each (key, day) asked; those without any are left out."""
+    pairs = asked.select("key", "day").unique().join(seen, on="key")
+    before = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
+    return before.group_by("key", "day").agg(found)
+
+
+def _busy(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    seen = rows.select("key", seen_day="day").unique()
+    counted = _within(asked.filter(pl.col("strength") != "weak"), seen, pl.col("seen_day").n_unique().alias("n"))
+    why = pl.format("had alerts on {} of the 30 days before: routine", "n")
+    return counted.filter(pl.col("n") >= BUSY_DAYS).select("key", "day", why.alias("why"))
+
+
+def _shared_target(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    resources = pl.col("key").str.starts_with("resource:")
+    seen = rows.filter(resources & pl.col("actor").is_not_null()).select("key", "actor", seen_day="day").unique()
+    counted = _within(asked.filter(resources), seen, pl.col("actor").n_unique().alias("n"))
+    why = pl.format("was touched by {} identities in the 30 days before", "n")
+    return counted.filter(pl.col("n") > SHARED_BY).select("key", "day", why.alias("why"))
+
+
+def _fan_out(rows: pl.DataFrame) -> pl.DataFrame:
+    counted = rows.group_by("key", "day").agg(pl.col("alert").n_unique().alias("n")).filter(pl.col("n") > FAN_OUT)
+    return counted.select("key", "day", pl.format("has {} alerts that day, more than one key may join", "n").alias("why"))
+
+
+def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
+    """Addresses of which nothing says that they are rare: rarity is -log2 of their share of all events of their kind, one added for the unseen."""
+    weak = asked.filter(pl.col("strength") == "weak").select("key", "day").unique()
+    if weak.is_empty():
+        return pl.DataFrame(schema=_REASON)
+    kind = pl.col("key").str.extract(r"^([a-z_]+):").alias("kind")
+    sums = sightings.group_by(pl.col("entity").str.extract(r"^([a-z_]+):").alias("kind"), "day").agg(pl.col("events").sum())
+    days = weak.select(kind, "day").unique()
+    pairs = days.join(sums.rename({"day": "seen_day"}), on="kind")
+    before = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
+    totals = before.group_by("kind", "day").agg(pl.col("events").sum().alias("total"))
+    seen = sightings.select(pl.col("entity").alias("key"), "actor", "events", seen_day="day").join(weak.select("key").unique(), on="key", how="semi")
+    counted = _within(weak, seen, pl.struct(n=pl.col("events").sum(), actors=pl.col("actor").drop_nulls().n_unique()).alias("c")).unnest("c")
+    judged = (
+        weak.with_columns(kind)
+        .join(totals, on=["kind", "day"], how="left")
+        .join(counted, on=["key", "day"], how="left")
+        .with_columns(pl.col("total", "n", "actors").fill_null(0))
+        .with_columns(bits=((pl.col("total") + 1) / (pl.col("n") + 1)).log(2))
+    )
+    why = (
+        pl.when(pl.col("actors") > SHARED_BY)
+        .then(pl.format("was used by {} identities in the 30 days before: a shared way out", "actors"))
+        .when(pl.col("total") < 2**RARE_BITS)
+        .then(pl.lit("cannot be shown to be rare: too few events of the 30 days before are known"))
+        .when(pl.col("bits") < RARE_BITS)
+        .then(pl.format("is common: {} of {} events of the 30 days before", "n", "total"))
+    )
+    return judged.select("key", "day", why.alias("why")).drop_nulls()
+
+
+def day_of(column: str) -> pl.Expr:
+    """The UTC day of a time column, as sightings count it."""
+    return pl.col(column).dt.timestamp("us").floordiv(DAY).cast(pl.Int64)

@@ -1,0 +1,107 @@
+"""Participants and identity edges → the keys by which alerts may join."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from engine.identity.edges import KINDS, STRENGTHS, TOLD
+from engine.identity.resolve import walks
+from engine.incidents.clock import Ordered
+from engine.incidents.windows import PRINCIPALS, RANKS
+from engine.incidents.windows import STRENGTHS as PROVES
+from engine.model import Strength
+
+KEYED: dict[str, pl.DataType] = {
+    "alert": pl.UInt32(),
+    "key": pl.String(),
+    "strength": pl.String(),
+    "rank": pl.UInt8(),
+    "role": pl.String(),
+    "actor": pl.String(),
+    "proof": pl.List(pl.String()),
+}
+"""``role`` is that of `participants`, ``chain`` for what stands behind an actor, ``trust`` where that is in another cloud; ``actor`` is who acted in
+the alert, null where nobody is named; ``proof`` are the events that prove a chain.
+"""
+ORIGINS: dict[str, pl.DataType] = {
+    "alert": pl.UInt32(),
+    "entity": pl.String(),
+    "principal": pl.String(),
+    "strength": pl.String(),
+    "proof": pl.List(pl.String()),
+}
+_JOINING = ("actor", "target", "leaked", "resource", "ip", "agent", "request", "event")
+_BEHIND = ("created_key", "impersonated", "used_key", "used_federation", "federated_credential")
+"""Edges that lead to no origin and still tell whose doing something is."""
+_CLOUDS = {"aws": "AWS", "entra": "Azure", "azure": "Azure", "gcp": "GCP", "oidc": "outside", "saml": "outside", "k8s": "outside"}
+_EARLIEST = 8
+"""Edges of `_BEHIND` that are followed from one entity; with more it is shared."""
+
+
+def keys(parts: pl.DataFrame, ordered: Ordered, edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The keys of each alert (`KEYED`), and who stands behind its actors (`ORIGINS`)."""
+    moments = pl.DataFrame(
+        {"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "time": pl.Series(ordered.first).cast(pl.Datetime("us", "UTC"))}
+    )
+    acting = parts.filter(pl.col("role") == "actor").join(moments, on="alert")
+    walked = walks(acting.select("entity", "time"), edges)
+    behind = _behind(acting, edges)
+    chains = pl.concat([acting.join(walked, on=["entity", "time"]).select(*behind.columns), behind])
+    chains = chains.with_columns(crosses=_cloud("entity") != _cloud("parent"))
+    origins = _origins(acting, walked)
+    direct = parts.filter(pl.col("role").is_in(_JOINING)).select(
+        "alert", key="entity", role="role", level=pl.lit(0, pl.Int64), proof=pl.lit([], pl.List(pl.String))
+    )
+    role = pl.when(pl.col("crosses").fill_null(False) & (pl.col("level") < 2)).then(pl.lit("trust")).otherwise(pl.lit("chain"))
+    indirect = chains.select("alert", key="parent", role=role, level=pl.col("level").cast(pl.Int64), proof="proof")
+    kind = pl.col("key").str.extract(r"^([a-z0-9_.]+):")
+    proves = {name: list(Strength).index(strength) for name, strength in PROVES.items()}
+    keyed = (
+        pl.concat([direct, indirect])
+        .with_columns(own=kind.replace_strict(proves, default=None, return_dtype=pl.Int64))
+        .filter(pl.col("own").is_not_null())
+        .with_columns(rank=kind.replace_strict(RANKS, return_dtype=pl.UInt8), grade=pl.max_horizontal("own", "level"))
+        .sort("alert", "key", "grade", "role", "proof")
+        .unique(["alert", "key"], keep="first", maintain_order=True)
+    )
+    words = {number: strength.value for number, strength in enumerate(Strength)}
+    actors = origins.sort("alert", "strength", "principal").unique("alert", keep="first", maintain_order=True)
+    keyed = keyed.join(actors.select("alert", actor="principal"), on="alert", how="left", maintain_order="left")
+    keyed = keyed.with_columns(pl.col("grade").replace_strict(words, return_dtype=pl.String).alias("strength"))
+    return keyed.select(pl.col(name).cast(dtype) for name, dtype in KEYED.items()), origins
+
+
+def _cloud(column: str) -> pl.Expr:
+    return pl.col(column).str.extract(r"^([a-z0-9]+)[.:]").replace_strict(_CLOUDS, default=None, return_dtype=pl.String)
+
+
+def _behind(acting: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """Whose doing the acting entities are, by edges that were true before they acted."""
+    assert all(KINDS[name].way == TOLD for name in _BEHIND)
+    told = edges.filter(pl.col("kind").is_in(_BEHIND)).select("child", "parent", "strength", "event_uid", since="time")
+    told = told.with_columns(pl.len().over("child").alias("n")).filter(pl.col("n") <= _EARLIEST)
+    found = acting.join(told, left_on="entity", right_on="child").filter(pl.col("since") <= pl.col("time"))
+    return found.select(
+        "alert",
+        "entity",
+        "parent",
+        level=pl.col("strength").replace_strict({word: n for n, word in enumerate(STRENGTHS)}, return_dtype=pl.UInt8),
+        proof=pl.concat_list("event_uid"),
+    )
+
+
+def _origins(acting: pl.DataFrame, walked: pl.DataFrame) -> pl.DataFrame:
+    """Per alert and actor the last step of its walk; the actor itself where there is none. Only those that may stand for somebody, where any may."""
+    last = walked.sort("entity", "time", "step").unique(["entity", "time"], keep="last", maintain_order=True)
+    rows = acting.join(last.drop("step"), on=["entity", "time"], how="left").select(
+        "alert",
+        "entity",
+        principal=pl.coalesce("parent", "entity"),
+        strength=pl.col("level").fill_null(0).cast(pl.Int64),
+        proof=pl.col("proof").fill_null(pl.lit([], pl.List(pl.String))),
+    )
+    person = pl.col("principal").str.extract(r"^([a-z0-9_.]+):").is_in(list(PRINCIPALS))
+    rows = rows.with_columns(person=person, any=person.any().over("alert")).filter(pl.col("person") | ~pl.col("any"))
+    words = dict(enumerate(STRENGTHS))
+    told = rows.with_columns(pl.col("strength").replace_strict(words, return_dtype=pl.String))
+    return told.select(pl.col(name).cast(dtype) for name, dtype in ORIGINS.items()).sort("alert", "entity")

@@ -1,0 +1,146 @@
+"""How bad an incident is: one number, and every factor that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.incidents.clock import micros
+from engine.incidents.rules import RANK, RuleFacts
+from engine.model import Alert, AlertKind, Factor, Level, State
+
+BASE: dict[Level, int] = {Level.INFORMATIONAL: 5, Level.LOW: 20, Level.MEDIUM: 40, Level.HIGH: 70, Level.CRITICAL: 95}
+"""What an alert of a level counts."""
+CONFIDENCE: dict[AlertKind, float] = {AlertKind.CORRELATION: 1.0, AlertKind.RULE: 0.9, AlertKind.ANALYTIC: 0.7}
+"""How far the kind of document that raised an alert is to be believed; half of that while the alert is open."""
+LEVELS: tuple[tuple[float, Level], ...] = ((90, Level.CRITICAL), (60, Level.HIGH), (30, Level.MEDIUM), (10, Level.LOW), (0, Level.INFORMATIONAL))
+"""From which score an incident has a level."""
+TOLD = 100
+"""Alerts that are factors of their own; what the others count stands in one."""
+RANK_POWER = 1.5
+PER_TACTIC = 0.15
+PER_CLOUD = 1.2
+TRUST = 1.3
+_HOUR = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """What a fact about an asset or its protection makes of an alert: ``value`` multiplies its risk (asset 1 to 1.5, posture 0.75 to 1.5)."""
+
+    name: str
+    value: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    score: float
+    level: Level
+    factors: tuple[Factor, ...]
+
+
+def score(
+    alerts: Sequence[Alert],
+    keys: Sequence[str],
+    rules: Mapping[str, RuleFacts],
+    *,
+    clouds: int,
+    trust: bool,
+    circumstances: Mapping[str, tuple[Circumstance, ...]],
+) -> Scored:
+    """The score of ``alerts``, which are sorted by (first_time, uid).
+
+    ``keys`` names who or what each alert is mainly about: alerts of one rule about it within one hour count once. ``clouds`` is the number of
+    providers, ``trust`` whether a proven trust leads from one to another. ``circumstances`` go by alert uid.
+    """
+    factors, kept = _risks(alerts, keys, rules, circumstances)
+    left = 1.0
+    for worth in kept:
+        left *= 1 - worth / 100
+    points = round(100 * (1 - left), 6)
+    factors.append(Factor("combined", points, points, f"100 × (1 - the product of 1 - points / 100) over {len(kept):,} alerts that count"))
+    chain = longest_chain(alerts, rules)
+    if len(chain) > 1:
+        value = round(1 + PER_TACTIC * (len(chain) - 1), 6)
+        points *= value
+        factors.append(Factor("tactics", value, points, f"1 + {PER_TACTIC} × ({len(chain)} - 1): {', then '.join(chain)}"))
+    if clouds > 1:
+        value = round(PER_CLOUD ** (clouds - 1), 6)
+        points *= value
+        factors.append(Factor("clouds", value, points, f"{PER_CLOUD} for each cloud beyond the first: {clouds}"))
+    if trust:
+        points *= TRUST
+        factors.append(Factor("trust", TRUST, points, "a proven chain of identities leads from one cloud to another"))
+    points = round(min(points, 100.0), 1)
+    level, why = _level(points, alerts, rules)
+    factors.append(Factor("cap", 100.0, points, why))
+    return Scored(points, level, tuple(factors))
+
+
+def _risks(
+    alerts: Sequence[Alert], keys: Sequence[str], rules: Mapping[str, RuleFacts], circumstances: Mapping[str, tuple[Circumstance, ...]]
+) -> tuple[list[Factor], list[float]]:
+    """A factor for each of the first `TOLD` alerts that count, one for the rest, and what each that counts is worth."""
+    best: dict[tuple[str, str, int], tuple[float, str, Alert]] = {}
+    for alert, key in zip(alerts, keys, strict=True):
+        risk, why = _risk(alert, circumstances.get(alert.uid, ()))
+        once = (alert.rule.uid, key, micros(alert.first_time) // _HOUR)
+        known = best.get(once)
+        if known is None or (-risk, alert.uid) < (-known[0], known[2].uid):
+            best[once] = (risk, why, alert)
+    families: dict[str, int] = {}
+    told: list[Factor] = []
+    for risk, why, alert in sorted(best.values(), key=lambda each: (-each[0], each[2].uid)):
+        family = rules.get(alert.rule.uid, RuleFacts()).family or alert.rule.uid
+        rank = families[family] = families.get(family, 0) + 1
+        worth = round(risk / rank**RANK_POWER, 6)
+        place = f", {rank}. of the family {family}: / {rank}^{RANK_POWER}" if rank > 1 else ""
+        told.append(Factor("alert", risk, worth, f"{alert.rule.title}: {why}{place}", alert.uid))
+    told.sort(key=lambda factor: (-factor.points, factor.about))
+    kept = [factor.points for factor in told]
+    if len(told) > TOLD:
+        left = 1.0
+        for worth in kept[TOLD:]:
+            left *= 1 - worth / 100
+        rest = round(100 * (1 - left), 6)
+        told = [*told[:TOLD], Factor("rest", rest, rest, f"{len(kept) - TOLD:,} more alerts, together")]
+        kept = [*kept[:TOLD], rest]
+    return told, kept
+
+
+def _risk(alert: Alert, circumstances: Sequence[Circumstance]) -> tuple[float, str]:
+    confidence = CONFIDENCE[alert.kind] / (2 if alert.state is State.OPEN else 1)
+    risk = BASE[alert.level] * confidence
+    why = f"{alert.level.word} {BASE[alert.level]} × {alert.kind.value} {confidence}"
+    for each in circumstances:
+        risk *= each.value
+        why += f" × {each.name} {each.value} ({each.why})"
+    return round(min(risk, 100.0), 6), why
+
+
+def longest_chain(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> list[str]:
+    """The longest sequence of tactics that the alerts show in the order of an attack, each by another alert; of equals the one of earlier tactics."""
+    best: list[tuple[int, ...]] = [()] * len(RANK)
+    words = list(RANK)
+    for alert in alerts:
+        former = list(best)
+        for tactic in rules.get(alert.rule.uid, RuleFacts()).tactics:
+            rank = RANK[tactic]
+            grown = max(((*chain, rank) for chain in [(), *former[:rank]]), key=lambda chain: (len(chain), tuple(-each for each in chain)))
+            best[rank] = max(best[rank], grown, key=lambda chain: (len(chain), tuple(-each for each in chain)))
+    found = max(best, key=lambda chain: (len(chain), tuple(-each for each in chain)), default=())
+    return [words[rank] for rank in found]
+
+
+def _level(points: float, alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> tuple[Level, str]:
+    level = next(level for least, level in LEVELS if points >= least)
+    if level is not Level.CRITICAL:
+        return level, f"at most 100; {level.word} from {next(least for least, each in LEVELS if each is level)}"
+    sources = {source for alert in alerts for source in alert.sources}
+    certain = next((alert.rule.title for alert in alerts if rules.get(alert.rule.uid, RuleFacts()).certain), None)
+    if len(sources) > 1:
+        return level, f"at most 100; critical from 90, as {len(sources)} sources agree"
+    if certain:
+        return level, f"at most 100; critical from 90, as {certain!r} is proof by itself"
+    return Level.HIGH, "at most 100; critical needs two sources that agree, here is one: high"

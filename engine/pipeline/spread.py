@@ -1,0 +1,192 @@
+"""A batch whose objects are read by many hands that share nothing but the file system: each writes its files and hands on their names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping as AnyMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from connectors.batches import STREAM_BYTES, Group, Input, batches
+from connectors.sources import load_mappings
+from connectors.transports.base import Transport
+from engine.detect.program import Program
+from engine.errors import StateError
+from engine.pipeline.batch import Settings, isolated, work
+from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
+from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
+from engine.pipeline.lake_rejects import Rejects
+from engine.report.account import Totals
+from engine.runners.base import Runner, Stage
+from engine.schema import Mapping
+from engine.store.lake import Lake
+from engine.store.lake_files import Part, make_folder
+from engine.store.lake_tables import TABLES
+from engine.store.lake_writer import Over
+
+READING = "reading"
+COMPARING, DROPPING = "looking for duplicates", "dropping duplicates"
+_SCRATCH = "_scratch"
+_LEAST_BYTES = 1 << 20
+_ROUNDS = 3
+"""Tasks a slot gets where there is enough to do, so that one slow task keeps nobody waiting for long."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What one task hands on: the account, records per object, the files it wrote by table, those with identities, and the days of its events."""
+
+    totals: Totals
+    ends: dict[str, int]
+    parts: dict[str, list[Part]]
+    identities: list[str] = field(default_factory=list)
+    days: set[tuple[str, date]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Reads a group of objects and writes what they hold: work of a runner.
+
+    ``source`` is the configured source they are of. Without one only hits and identities are written: events and rejects are not kept.
+    """
+
+    transport: Transport
+    program: Program
+    settings: Settings
+    lake: Path
+    batch: int
+    source: str | None
+
+    @property
+    def scratch(self) -> Path:
+        """Where files go that are needed while the batch is worked on."""
+        return self.lake / _SCRATCH
+
+    def __call__(self, group: Group) -> Kept:
+        whole = self.source is not None
+        step = partial(work, program=self.program, mappings=load_mappings(), settings=self.settings, whole=whole, frames=True)
+        totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
+        with writers_of(self.lake, self.batch) as writers:
+            keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
+            rejects = self._rejects(writers, [obj.uri for _, obj in group])
+            for batch in batches(self.transport, group, self.settings.limits):
+                found = keeper.keep(isolated(batch, step))
+                totals.add(found)
+                ends.update(found.batch.ends)
+                identities.add(keeper.pending)
+                keeper.pending, keeper.spans = [], []
+                if rejects is not None:
+                    rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
+            identities.flush()
+            parts = {name: getattr(writers, name).hand_over() for name in TABLES}
+        return Kept(totals, ends, parts, identities.names, identities.days)
+
+    def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
+        if self.source is None:
+            return None
+        return Rejects(writers.rejects, Lake.open(self.lake, create=False), self.batch, self.source, objects, self.settings.now)
+
+
+def gather_spread(
+    given: Input,
+    reading: Reading,
+    writers: Writers,
+    lake: Lake,
+    runner: Runner,
+    mappings: AnyMapping[str, Mapping],
+    stopped: Callable[[], bool],
+    stage: Stage,
+) -> Gathered | None:
+    """All objects as tasks of ``runner``. ``writers`` take what the tasks wrote. None where it was stopped."""
+    totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
+    identities: list[str | EarlierFile] = []
+    days: set[tuple[str, date]] = set()
+    with _folder(reading.scratch):
+        for kept in runner.each(stage, reading, list(given.groups(_task_bytes(given, runner))), stopped):
+            totals.merge(kept.totals)
+            ends.update(kept.ends)
+            identities.extend(kept.identities)
+            days.update(kept.days)
+            for name, parts in kept.parts.items():
+                getattr(writers, name).adopt(parts)
+        if stopped():
+            return None
+        _check_shared(reading.scratch, [name for name in identities if isinstance(name, str)])
+        identities.extend(_earlier(lake, days, reading.batch))
+        divide = Divide(reading.scratch, heaps_for(sum(totals.events.values()), runner), reading.batch)
+        heaps = list(runner.heaps(replace(stage, doing=COMPARING), divide, identities, settle, stopped))
+    if stopped():
+        return None
+    losers, met = together(heaps, tuple(mappings))
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)))
+
+
+def heaps_for(rows: int, runner: Runner) -> int:
+    """Into how many heaps so many rows are dealt."""
+    return runner.tasks or max(-(-rows // HEAP_ROWS), min(runner.slots, -(-rows // 10_000)), 1)
+
+
+def over(runner: Runner, stage: Stage) -> Over:
+    """`map` over files, by ``runner``."""
+
+    def apply(function: Callable[[Part], Part | None], parts: Sequence[Part], /) -> Iterable[Part | None]:
+        if runner.shares_memory:
+            return map(function, parts)
+        found = dict(runner.each(stage, _Numbered(function), list(enumerate(parts))))
+        return [found[number] for number in range(len(parts))]
+
+    return apply
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """Results come in any order: each is given with the number of its task."""
+
+    function: Callable[[Part], Part | None]
+
+    def __call__(self, task: tuple[int, Part]) -> tuple[int, Part | None]:
+        return task[0], self.function(task[1])
+
+
+def placed(places: pl.DataFrame, given: Input) -> pl.DataFrame:
+    """(object, x.position) with the object's name as ``x.object``."""
+    uris = pl.Series([obj.uri for obj in given.objects], dtype=pl.String)
+    return places.select(uris.gather(places["object"]).alias("x.object"), "x.position")
+
+
+def _task_bytes(given: Input, runner: Runner) -> int:
+    total = sum(obj.length for obj in given.objects)
+    if runner.tasks is not None:
+        return max(total // runner.tasks, 1)
+    return min(max(total // (runner.slots * _ROUNDS), _LEAST_BYTES), STREAM_BYTES)
+
+
+def _earlier(lake: Lake, days: set[tuple[str, date]], batch: int) -> list[EarlierFile]:
+    near = {(source, day + timedelta(days=step)) for source, day in days for step in (-1, 0, 1)}  # as `Lake.known` looks
+    return [EarlierFile(str(path), source, day) for path, source, day in lake.event_files(near, before_batch=batch)]
+
+
+def _check_shared(folder: Path, names: Sequence[str]) -> None:
+    """Raise StateError where the workers wrote to another file system than ours."""
+    if names and not (folder / names[0]).exists():
+        raise StateError(
+            f"the workers wrote files below {folder} that cannot be seen here: they and this machine must share the directory of the lake; "
+            "for `scan` and `hunt sigma` set TMPDIR to a directory that all share"
+        )
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """An empty folder, gone at the end. There is one writer at a time, so what stands there was left by one that was killed."""
+    shutil.rmtree(path, ignore_errors=True)
+    make_folder(path)
+    try:
+        yield
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""Incidents once more, slow and obvious: every pair of alerts is looked at, nothing is vectorised. For alerts without identity edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from math import log2
+
+import polars as pl
+
+from engine.incidents.rules import RANK, RuleFacts
+from engine.model import Alert, AlertKind, Level, State
+
+WINDOW = {"strong": timedelta(days=7), "medium": timedelta(hours=24), "weak": timedelta(hours=6)}
+BASE = {Level.INFORMATIONAL: 5, Level.LOW: 20, Level.MEDIUM: 40, Level.HIGH: 70, Level.CRITICAL: 95}
+
+
+def keys_of(alert: Alert) -> dict[str, str]:
+    """Key → strength; of the entities that `tests.incident_samples` uses."""
+    found = {f"event:{uid}": "strong" for uid in alert.event_uids[:50]}
+    for entity in alert.entities:
+        if entity.type == "credential":
+            found[f"aws.key:{entity.value}"] = "strong"
+        elif entity.type == "user":
+            found[f"aws.user:{entity.value}"] = "medium"
+        elif entity.type == "ip":
+            found[f"ip:{entity.value}"] = "weak"
+    return found
+
+
+def is_hub(key: str, alert: Alert, alerts: Sequence[Alert], sightings: pl.DataFrame) -> bool:
+    day = alert.first_time.date()
+    before = [day - timedelta(days=number) for number in range(1, 31)]
+    if not key.startswith("ip:"):
+        return len({other.first_time.date() for other in alerts if key in keys_of(other)} & set(before)) >= 10
+    if key.startswith("ip:10."):
+        return True
+    ordinals = {each.toordinal() - 719_163 for each in before}
+    rows = [row for row in sightings.iter_rows(named=True) if row["day"] in ordinals]
+    mine = [row for row in rows if row["entity"] == key]
+    if len({row["actor"] for row in mine if row["actor"]}) > 4:
+        return True
+    return log2((sum(row["events"] for row in rows) + 1) / (sum(row["events"] for row in mine) + 1)) < 8
+
+
+def groups(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], sightings: pl.DataFrame) -> set[frozenset[str]]:
+    """The uids of the alerts of each incident."""
+    standing = sorted(
+        {alert.uid: alert for alert in alerts if alert.state in (State.LIVE, State.OPEN)}.values(), key=lambda each: (each.first_time, each.uid)
+    )
+    keys = {each.uid: {key: s for key, s in keys_of(each).items() if not is_hub(key, each, standing, sightings)} for each in standing}
+
+    def joined(a: Alert, b: Alert, strengths: Sequence[str]) -> bool:
+        gap = max(a.first_time, b.first_time) - min(a.last_time, b.last_time)
+        shared = keys[a.uid].keys() & keys[b.uid].keys()
+        return any(keys[a.uid][key] in strengths and gap <= WINDOW[keys[a.uid][key]] for key in shared)
+
+    def components(members: Sequence[Alert], strengths: Sequence[str]) -> list[list[Alert]]:
+        left = list(members)
+        found: list[list[Alert]] = []
+        while left:
+            reached, pending = [], [left.pop(0)]
+            while pending:
+                one = pending.pop()
+                reached.append(one)
+                near = [other for other in left if joined(one, other, strengths)]
+                left = [other for other in left if other not in near]
+                pending += near
+            found.append(sorted(reached, key=lambda each: (each.first_time, each.uid)))
+        return found
+
+    result: set[frozenset[str]] = set()
+    for whole in components(standing, ("strong", "medium", "weak")):
+        tactics = {tactic for each in whole for tactic in rules[each.rule.uid].tactics}
+        parts = [whole] if len(tactics) >= 2 else components(whole, ("strong", "medium"))
+        for part in parts:
+            ends = [max(each.last_time for each in part[: n + 1]) for n in range(len(part))]
+            gaps = [part[n + 1].first_time - ends[n] for n in range(len(part) - 1)]
+            result |= {frozenset(each.uid for each in piece) for piece in divided(part, gaps)}
+    return result
+
+
+def divided(part: Sequence[Alert], gaps: Sequence[timedelta]) -> list[Sequence[Alert]]:
+    if len(part) == 1 or max(each.last_time for each in part) - part[0].first_time <= timedelta(days=14):
+        return [part]
+    cut = gaps.index(max(gaps))
+    return [*divided(part[: cut + 1], gaps[:cut]), *divided(part[cut + 1 :], gaps[cut + 1 :])]
+
+
+def score(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping[str, str]) -> float:
+    """The formula, by hand; ``main`` is what each alert is mainly about."""
+    once: dict[tuple[str, str, object], float] = {}
+    for each in alerts:
+        confidence = {AlertKind.RULE: 0.9, AlertKind.CORRELATION: 1.0, AlertKind.ANALYTIC: 0.7}[each.kind] / (2 if each.state is State.OPEN else 1)
+        place = (each.rule.uid, main[each.uid], each.first_time.replace(minute=0, second=0, microsecond=0))
+        once[place] = max(once.get(place, 0), BASE[each.level] * confidence)
+    left = 1.0
+    for family in {rules[uid].family or uid for uid, _, _ in once}:
+        risks = sorted((risk for (uid, _, _), risk in once.items() if (rules[uid].family or uid) == family), reverse=True)
+        for rank, risk in enumerate(risks, 1):
+            left *= 1 - risk / 100 / rank**1.5
+    points = 100 * (1 - left) * (1 + 0.15 * (max(1, longest([rules[each.rule.uid].tactics for each in alerts])) - 1))
+    clouds = {cloud.provider for each in alerts for cloud in each.cloud if cloud.provider}
+    return round(min(100.0, points * 1.2 ** max(0, len(clouds) - 1)), 1)
+
+
+def longest(shown: Sequence[tuple[str, ...]], above: int = -1) -> int:
+    """Every sequence of tactics in rising order is tried."""
+    if not shown:
+        return 0
+    best = longest(shown[1:], above)
+    for tactic in shown[0]:
+        if RANK[tactic] > above:
+            best = max(best, 1 + longest(shown[1:], RANK[tactic]))
+    return best
