@@ -57,7 +57,15 @@ def alert(uid: str, hours: float, rule: str = "looks", lasts: float = 0.0, entit
 def edges(*rows: tuple[str, str, str, float]) -> pl.DataFrame:
     """Identity edges of (kind, child, parent, hours after `START`); each is proven by an event ``p-<number>``."""
     made = [
-        {"kind": kind, "child": child, "parent": parent, "time": START + timedelta(hours=hours), "until": None, "source": "test", "event_uid": f"p-{n}"}
+        {
+            "kind": kind,
+            "child": child,
+            "parent": parent,
+            "time": START + timedelta(hours=hours),
+            "until": None,
+            "source": "test",
+            "event_uid": f"p-{n}",
+        }
         for n, (kind, child, parent, hours) in enumerate(rows)
     ]
     texts = dict.fromkeys(("kind", "child", "parent", "source", "event_uid"), pl.String())

@@ -16,7 +16,9 @@ from engine.correlate.alerts import alerts as make_alerts
 from engine.correlate.correlated_alerts import correlated_alerts, firsts
 from engine.correlate.correlations import MANY_GROUPS, NO_GROUP, NO_NUMBER, Correlated, correlate
 from engine.correlate.gather import GROUP_VALUES
+from engine.correlate.principals import behind, told, with_principal
 from engine.detect.program import Program
+from engine.pipeline.identity_edges import actors_by_source
 from engine.schema import Mapping
 from engine.sigma.correlation import silenced
 from engine.sigma.tree import Correlation
@@ -32,9 +34,15 @@ def watermarks(latest: AnyMapping[str, datetime], mappings: AnyMapping[str, Mapp
 
 
 def raise_alerts(
-    hits: pl.DataFrame, program: Program, mappings: AnyMapping[str, Mapping], latest: AnyMapping[str, datetime], now: datetime, read_again: ReadAgain
+    hits: pl.DataFrame,
+    program: Program,
+    mappings: AnyMapping[str, Mapping],
+    latest: AnyMapping[str, datetime],
+    now: datetime,
+    read_again: ReadAgain,
+    edges: pl.DataFrame,
 ) -> Raised:
-    """All alerts of a run.
+    """All alerts of a run. ``edges`` between identities tell who stands behind them.
 
     ``hits`` has ``rule`` (index into the rule set), evidence, ``native.<field>`` columns, ``object_index`` and ``x.position``. Rules that running
     correlations silence raise no alert of their own. ``read_again`` gives the texts of the few records that begin a correlation's alert and whose
@@ -42,16 +50,19 @@ def raise_alerts(
     """
     rules, correlations = program.ruleset.rules, program.correlations
     quiet = silenced(correlations)
+    principals = behind(hits, actors_by_source(mappings), edges)
+    if program.by_principal():
+        hits = with_principal(hits, principals)
     loud = [index for index, rule in enumerate(rules) if rule.uid not in quiet]
     plain = make_alerts(hits.filter(pl.col("rule").is_in(loud)) if quiet else hits, rules)
     if not correlations:
-        return Raised(plain)
+        return Raised(told(plain, principals))
     feeds = program.feeds()
     found = correlate(hits, rules, correlations, watermarks=watermarks(latest, mappings, now), feeds=feeds)
     made = correlated_alerts(found, _with_texts(hits, found, mappings, now, read_again), rules, correlations)
     kept = [alert for alert in made if alert.rule.uid not in quiet]
     alerts = sorted((*plain, *kept), key=lambda alert: (alert.first_time, alert.uid))
-    return Raised(alerts, left_out(found, program.correlations))
+    return Raised(told(alerts, principals), left_out(found, program.correlations))
 
 
 def left_out(found: Correlated, correlations: Sequence[Correlation]) -> list[str]:

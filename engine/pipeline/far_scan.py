@@ -14,6 +14,7 @@ import polars as pl
 from connectors.batches import Input
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program
+from engine.identity.edges import together
 from engine.pipeline.batch import Settings
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Writers, writers_of
@@ -56,7 +57,8 @@ def gather_far(
         writers.hits.drop(placed(places, given), over(runner, Stage(DROPPING, stage.about)))
         numbers = {obj.uri: number for number, obj in enumerate(given.objects)}
         hits = stored_hits(lake, writers, program, lambda uris: uris.replace_strict(numbers, return_dtype=pl.UInt32))
-    return hits, gathered.totals, partial(given.read_again, settings.limits)
+        edges = stored_edges(lake, writers)
+    return Matched(hits, gathered.totals, partial(given.read_again, settings.limits), edges)
 
 
 def stored_hits(lake: Lake, writers: Writers, program: Program, numbers: Callable[[pl.Series], pl.Series]) -> pl.DataFrame | None:
@@ -67,3 +69,9 @@ def stored_hits(lake: Lake, writers: Writers, program: Program, numbers: Callabl
         hits = from_lake(rows, program)
         store.add(hits.with_columns(numbers(hits["x.object"]).alias("object_index")))
     return store.collect()
+
+
+def stored_edges(lake: Lake, writers: Writers) -> pl.DataFrame:
+    """Commit the edges between identities of a passing lake, and read them."""
+    writers.edges.commit("")
+    return together([lake.scan("edges").collect()])

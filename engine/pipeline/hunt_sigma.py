@@ -23,6 +23,8 @@ from engine.detect.program import Program, compile_program
 from engine.model import Alert, Level, Reject, State
 from engine.pipeline.batch import Found, Settings, isolated, with_evidence
 from engine.pipeline.correlating import raise_alerts
+from engine.pipeline.identity_edges import told_by_hits
+from engine.pipeline.origins import edges_behind
 from engine.pipeline.run import portable
 from engine.runners import local
 from engine.schema import Mapping as SourceMapping
@@ -97,14 +99,18 @@ def hunt_sigma(
     objects = Objects()
     seen, store = _Seen(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     step = partial(_work, program=program, mappings=mappings, settings=settings)
+    edges: list[pl.DataFrame] = []
     streams = (_chunks(lake, source, settings, objects) for source in sources)
     for found in local.run(streams, lambda each: _isolated(each, step), jobs or local.default_jobs()):
         seen.add(found)
         for hits in found.hits:
             store.add(hits)
+        edges += found.edges
     matched = store.collect()
     again = partial(_read_again, lake, sources, settings, objects)
-    raised = raise_alerts(matched, program, mappings, seen.latest, now, again) if matched is not None else Raised()
+    raised = Raised()
+    if matched is not None:
+        raised = raise_alerts(matched, program, mappings, seen.latest, now, again, edges_behind(matched, lake, mappings, edges))
     alerts = [alert for alert in raised.alerts if alert.rule.uid in own]
     shown = [alert for alert in alerts if alert.level >= min_level]
     failures = [*map(str, ruleset.errors), *map(str, program.refused.values())]
@@ -213,6 +219,7 @@ def _work(chunk: _Chunk, *, program: Program, mappings: Mapping[str, SourceMappi
     hits = detect(events, plan)
     if hits.height:
         found.hits.append(with_evidence(hits, events, events["object_index"], mapping, program, settings))
+        found.edges.append(told_by_hits(hits, events, mapping))
     return found
 
 

@@ -39,6 +39,11 @@ def told(events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     return described(raw_edges(events, mapping, mapping.identities.acting))
 
 
+def told_by_hits(hits: pl.DataFrame, events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """The edges that the events tell which ``hits`` (``row``) matched."""
+    return in_own_memory(together([told(events.select("x.uid", "time", "raw_data")[hits["row"].unique()], mapping)]))
+
+
 def actors_by_source(mappings: AnyMapping[str, Mapping]) -> dict[str, tuple[tuple[str, str], ...]]:
     """Source → who acted, in the form `engine.identity.actors` reads."""
     return {source: mapping.identities.actors for source, mapping in mappings.items()}

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -29,6 +30,7 @@ from engine.pipeline.correlating import watermarks
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
+from engine.pipeline.origins import principals_of, since_of, touched_by
 from engine.pipeline.redetect import redetect, take_over
 from engine.pipeline.revising import FIRST, LAST, Revision, revision, union
 from engine.report.account import build_report
@@ -42,7 +44,7 @@ from engine.store.alert_rows import AlertQuery
 from engine.store.lake import Lake
 from engine.store.records import BatchResult, Committed, Plan
 
-TABLES = ("rejects", "hits", "events")
+TABLES = ("rejects", "edges", "hits", "events")
 """The order of commits: who sees events sees their hits."""
 RULES_CHANGED, BACKFILL, REPAIR = "rules changed", "backfill", "repair"
 """Why stored events are looked at again."""
@@ -132,7 +134,7 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         else:
             planned, skips, rejects = Planned(), (), ()
             span = (_moment(told["start"]) or FIRST, _moment(told["end"]) or LAST)
-            written = redetect(told["rules"], span, bench.lake, plan.batch, writers.hits, bench.program, bench.settings)
+            written = redetect(told["rules"], span, bench.lake, plan.batch, writers, bench.program, bench.settings)
             if told["reason"] == REPAIR:
                 take_over(bench.lake, writers.hits, written, bench.now)
         if written is None or bench.stopped():
@@ -144,6 +146,9 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     latest = dict(bench.state.latest())
     for source, moment in written.totals.latest.items():
         latest[source] = max(latest.get(source, moment), moment)
+    since = since_of(bench.state.latest(), bench.mappings, bench.config.horizon) if "again" not in told else {}
+    for rule, (low, high) in touched_by(written.edges, bench.lake, plan.batch, bench.mappings, since).items():
+        widen(written.touched, rule, low, high)
     revised = _revised(bench, written, latest, told["rules"] if told.get("reason") == RULES_CHANGED else ())
     fresh = _fresh(bench.state, revised.alerts)
     numbers = {rule.uid: index for index, rule in enumerate(bench.program.ruleset.rules)}
@@ -230,7 +235,8 @@ def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime], cha
         found = bench.state.alerts(AlertQuery(states=_STANDING, start=low, end=high))
         return [stored.alert for stored in found if stored.alert.rule.uid in wanted]
 
-    return revision(bench.program, touched, marks, hits, stored_alerts, changed=changed)
+    principals = partial(principals_of, lake=bench.lake, mappings=bench.mappings)
+    return revision(bench.program, touched, marks, hits, stored_alerts, principals=principals, changed=changed)
 
 
 def _fresh(state: states.State, alerts: Sequence[Alert]) -> list[Alert]:

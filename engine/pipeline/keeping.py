@@ -12,12 +12,14 @@ from pathlib import Path
 import polars as pl
 
 from engine.detect.program import Program
+from engine.identity.edges import together
 from engine.pipeline.batch import Found
 from engine.pipeline.equal_events import IDENTITY
 from engine.pipeline.lake_hits import to_lake
 from engine.report.account import Totals
 from engine.store.fingerprints import with_fingerprints
-from engine.store.lake_tables import CONTENT, EVENTS, HITS, REJECTS
+from engine.store.frames import in_own_memory
+from engine.store.lake_tables import CONTENT, EDGES, EVENTS, HITS, REJECTS
 from engine.store.lake_writer import LakeWriter
 from engine.store.memory import Losers
 
@@ -25,7 +27,8 @@ from engine.store.memory import Losers
 @dataclass(slots=True)
 class Gathered:
     """What all objects of a batch gave: the account, records per object, the records that are no events, the events that ``met`` earlier ones
-    (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
+    (`equal_events.meeting`), ``spans``: `SPAN` of the hits, and ``edges``: `EDGE` of the edges between
+    identities.
     """
 
     totals: Totals
@@ -33,10 +36,14 @@ class Gathered:
     losers: Losers
     met: pl.DataFrame = field(default_factory=pl.DataFrame)
     spans: list[pl.DataFrame] = field(default_factory=list)
+    edges: list[pl.DataFrame] = field(default_factory=list)
 
 
 SPAN = ("rule", "time", "x.source", "x.object", "x.position")
 """What is remembered of a hit that was written."""
+
+EDGE = ("kind", "child", "parent", "time")
+"""What is remembered of an edge between identities that was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +52,20 @@ class Writers:
 
     events: LakeWriter
     hits: LakeWriter
+    edges: LakeWriter
     rejects: LakeWriter
 
 
 @contextmanager
 def writers_of(lake: Path, batch: int) -> Iterator[Writers]:
     """The writers of all tables; what was neither committed nor handed over is deleted on the way out."""
-    with LakeWriter(lake, EVENTS, batch) as events, LakeWriter(lake, HITS, batch) as hits, LakeWriter(lake, REJECTS, batch) as rejects:
-        yield Writers(events, hits, rejects)
+    with (
+        LakeWriter(lake, EVENTS, batch) as events,
+        LakeWriter(lake, HITS, batch) as hits,
+        LakeWriter(lake, EDGES, batch) as edges,
+        LakeWriter(lake, REJECTS, batch) as rejects,
+    ):
+        yield Writers(events, hits, edges, rejects)
 
 
 @dataclass(slots=True)
@@ -65,10 +78,11 @@ class Keeper:
     whole: bool = True
     pending: list[pl.DataFrame] = field(default_factory=list)
     spans: list[pl.DataFrame] = field(default_factory=list)
+    edges: list[pl.DataFrame] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, found: Found) -> Found:
-        """Write the events and hits of a batch of records; afterwards it holds them no more."""
+        """Write the events, hits and edges of a batch of records; afterwards it holds them no more."""
         for events in found.frames:
             marked = with_fingerprints(events)
             if self.whole:
@@ -82,7 +96,12 @@ class Keeper:
             self.writers.hits.write(rows)
             with self.lock:
                 self.spans.append(rows.select(SPAN))
-        found.frames, found.hits = [], []
+        if found.edges:
+            told = together(found.edges)
+            self.writers.edges.write(told)
+            with self.lock:
+                self.edges.append(in_own_memory(told.select(EDGE)))
+        found.frames, found.hits, found.edges = [], [], []
         return found
 
 

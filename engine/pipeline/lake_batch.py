@@ -32,12 +32,15 @@ from engine.store.memory import EventIndex
 
 @dataclass(slots=True)
 class Written:
-    """What a batch wrote: its account, records per object, where the hits of each rule lie, and how many hits there were."""
+    """What a batch wrote: its account, records per object, where the hits of each rule lie, how many hits there were, and the
+    edges between identities (`keeping.EDGE`).
+    """
 
     totals: Totals
     ends: dict[str, int] = field(default_factory=dict)
     touched: dict[str, Span] = field(default_factory=dict)
     hits: Counter[str] = field(default_factory=Counter)
+    edges: list[pl.DataFrame] = field(default_factory=list)
     known: int = 0
     replaced: int = 0
     too_late: int = 0
@@ -71,7 +74,7 @@ def write_batch(
         gathered = gather_spread(given, task, writers, lake, runner, mappings, stopped, stage)
     if gathered is None:
         return None
-    written = Written(gathered.totals, gathered.ends)
+    written = Written(gathered.totals, gathered.ends, edges=gathered.edges)
     gathered.totals.losers(gathered.losers, tuple(mappings))
     dropped = [gathered.losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))]
     if gathered.met.height:
@@ -112,7 +115,7 @@ def _gather(
         losers = index.resolve(partial(given.read_again, settings.limits))
     finally:
         index.close()
-    gathered = Gathered(totals, ends, losers, spans=keeper.spans)
+    gathered = Gathered(totals, ends, losers, spans=keeper.spans, edges=keeper.edges)
     if keeper.pending:
         gone = losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
         pending = pl.concat(keeper.pending).join(gone, on=["object", "x.position"], how="anti")

@@ -14,7 +14,10 @@ from connectors.sources import load_mappings
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import EngineError
+from engine.identity.edges import empty
 from engine.pipeline.batch import Settings, with_evidence
+from engine.pipeline.identity_edges import told_by_hits
+from engine.pipeline.keeping import EDGE, Writers
 from engine.pipeline.lake_batch import Written
 from engine.pipeline.lake_hits import rule_hashes, to_lake
 from engine.pipeline.revising import Span, reach
@@ -28,7 +31,7 @@ _ROWS = 20_000
 _COLUMNS = ("x.uid", "x.source", "x.object", "x.position", "raw_data")
 
 
-def redetect(rules: Collection[str], span: Span, lake: Lake, batch: int, writer: LakeWriter, program: Program, settings: Settings) -> Written:
+def redetect(rules: Collection[str], span: Span, lake: Lake, batch: int, writers: Writers, program: Program, settings: Settings) -> Written:
     """Write the hits of ``rules`` (by uid) on stored events of ``span``, and of as much time around as alerts there are decided by.
 
     All of ``rules`` are touched in the whole span, correlations and rules that are gone among them: hits of an earlier version of a rule count no
@@ -44,11 +47,13 @@ def redetect(rules: Collection[str], span: Span, lake: Lake, batch: int, writer:
     sources = [source for source, plan in program.plans.items() if any(rule.uid in wanted for rule in plan.rules)]
     there = _there(lake, wanted, start, end, batch, program)
     work = partial(_hits, program=program, mappings=mappings, settings=settings, wanted=wanted)
-    for hits in local.run(iter([_slices(lake, sources, start, end)]), work, settings.jobs or local.default_jobs()):
+    for hits, edges in local.run(iter([_slices(lake, sources, start, end)]), work, settings.jobs or local.default_jobs()):
         if not hits.height:
             continue
         rows = to_lake(hits, program).join(there, on=["rule", "x.uid"], how="anti", maintain_order="left")
-        writer.write(rows)
+        writers.hits.write(rows)
+        writers.edges.write(edges)
+        written.edges.append(edges.select(EDGE))
         written.hits.update(dict(rows["rule"].value_counts().iter_rows()))
     return written
 
@@ -79,7 +84,10 @@ def _slices(lake: Lake, sources: Collection[str], start: datetime, end: datetime
                 yield piece[first : first + _ROWS]
 
 
-def _hits(stored: pl.DataFrame, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, wanted: Collection[str]) -> pl.DataFrame:
+def _hits(
+    stored: pl.DataFrame, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, wanted: Collection[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Hits, and the edges between identities that their events tell."""
     mapping = mappings[stored["x.source"][0]]
     plan = program.plans[mapping.source]
     records = stored.select("raw_data", pl.col("x.object").alias("object"), pl.col("x.position").alias("position"), repaired=pl.lit(False))
@@ -91,6 +99,6 @@ def _hits(stored: pl.DataFrame, *, program: Program, mappings: AnyMapping[str, M
     chosen = [index for index, rule in enumerate(plan.rules) if rule.uid in wanted]
     hits = hits.filter(pl.col("rule").is_in(chosen))
     if not hits.height:
-        return hits
+        return hits, empty()
     nowhere = pl.Series([0], dtype=pl.UInt32).new_from_index(0, events.height)
-    return with_evidence(hits, events, nowhere, mapping, program, settings)
+    return with_evidence(hits, events, nowhere, mapping, program, settings), told_by_hits(hits, events, mapping)

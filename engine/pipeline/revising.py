@@ -14,6 +14,7 @@ from engine.correlate.alerts import alerts as make_alerts
 from engine.correlate.correlated_alerts import correlated_alerts
 from engine.correlate.correlations import correlate
 from engine.correlate.episodes import LONGEST, merge_gap, raises_alerts
+from engine.correlate.principals import told, with_principal
 from engine.correlate.revision import revise
 from engine.detect.program import Program
 from engine.model import Alert, State
@@ -27,6 +28,9 @@ Span = tuple[datetime, datetime]
 
 ReadHits = Callable[[Sequence[str], datetime, datetime], pl.DataFrame]
 """The stored hits of some rules (by uid) between two moments, as `lake_hits.from_lake` gives them."""
+
+Principals = Callable[[pl.DataFrame], pl.DataFrame]
+"""Who stands behind hits, in the form of `engine.correlate.principals.behind`."""
 
 StoredAlerts = Callable[[Sequence[str], datetime, datetime], Iterable[Alert]]
 """The standing alerts (live or open) of some rules and correlations, by uid, that touch the time between two moments."""
@@ -100,16 +104,18 @@ def revision(
     read_hits: ReadHits,
     stored: StoredAlerts,
     *,
+    principals: Principals,
     changed: Collection[str] = (),
 ) -> Revision:
     """The alerts around ``touched`` as they are now, and those that stood there and no longer do.
 
-    ``watermarks``: source → the time before which nothing more is expected. ``changed``: rules that were touched because what they
+    ``watermarks``: source → the time before which nothing more is expected. ``principals``: who
+    stands behind hits. ``changed``: rules that were touched because what they
     say or read is not what it was. The alerts depend on the hits in the store alone, not on how they came.
     """
     found = reach(program, touched)
     quiet = silenced(program.correlations)
-    raised = _raised(program, found, watermarks, read_hits) if found.reads else Raised([])
+    raised = _raised(program, found, watermarks, read_hits, principals) if found.reads else Raised([])
     now = [alert for alert in raised.alerts if alert.rule.uid in found.affected and _inside(alert, found.affected[alert.rule.uid])]
     spans = found.affected | found.silent
     if not spans:
@@ -133,7 +139,7 @@ def _with_what_they_feed(program: Program, rules: Collection[str]) -> set[str]:
     return found
 
 
-def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime], read_hits: ReadHits) -> Raised:
+def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime], read_hits: ReadHits, principals: Principals) -> Raised:
     rules = program.ruleset.rules
     spans = pl.DataFrame(
         [(index, *found.reads[rule.uid]) for index, rule in enumerate(rules) if rule.uid in found.reads],
@@ -144,13 +150,17 @@ def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime
     hits = read_hits(list(found.reads), low, high)
     hits = hits.join(spans, on="rule", maintain_order="left").filter(pl.col("time").is_between("low", "high")).drop("low", "high")
     alone = [index for index, rule in enumerate(rules) if rule.uid in found.affected]
+    known = principals(hits)
+    if program.by_principal():
+        hits = with_principal(hits, known)
     plain = make_alerts(hits.filter(pl.col("rule").is_in(alone)), rules)
     if not found.correlations:
-        return Raised(plain)
+        return Raised(told(plain, known))
     correlated = correlate(hits, rules, found.correlations, watermarks=dict(watermarks), feeds=program.feeds())
     made = correlated_alerts(correlated, hits, rules, found.correlations)
     quiet = silenced(program.correlations)
-    return Raised([*plain, *(alert for alert in made if alert.rule.uid not in quiet)], left_out(correlated, found.correlations))
+    alerts = [*plain, *(alert for alert in made if alert.rule.uid not in quiet)]
+    return Raised(told(alerts, known), left_out(correlated, found.correlations))
 
 
 def _length(correlation: Correlation) -> timedelta:

@@ -20,6 +20,7 @@ from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program, compile_program
+from engine.identity.edges import together
 from engine.model import Alert, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.correlating import ReadAgain, raise_alerts
@@ -35,8 +36,18 @@ from engine.store.memory import EventIndex, HitStore, Losers
 
 AHEAD = 4
 """So many batches are read while the rules are loaded and compiled."""
-Matched = tuple[pl.DataFrame | None, Totals, ReadAgain]
-"""The hits of a run (None: none), its account, and how to read records again."""
+_EDGE_FRAMES = 200
+"""So many frames of edges wait before they are put together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The ``hits`` of a run (None: none), its account, how to read records again, and the edges between identities."""
+
+    hits: pl.DataFrame | None
+    totals: Totals
+    read_again: ReadAgain
+    edges: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +105,18 @@ def scan(
         loaded = time.perf_counter()
         given, streams = opening()
     if runner.shares_memory:
-        matched, totals, read_again = _gather(given, streams, settings, program, mappings, progress)
+        matched = _gather(given, streams, settings, program, mappings, progress)
     else:
         from engine.pipeline.far_scan import gather_far
 
-        matched, totals, read_again = gather_far(given, settings, program, mappings, runner)
-    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again) if matched is not None else Raised()
+        matched = gather_far(given, settings, program, mappings, runner)
+    hits, totals = matched.hits, matched.totals
+    raised = Raised()
+    if hits is not None:
+        raised = raise_alerts(hits, program, mappings, totals.latest, settings.now, matched.read_again, matched.edges)
     alerts = raised.alerts
     shown = [alert for alert in alerts if alert.level >= min_level]
-    counts = Counter(dict(matched["rule"].value_counts().iter_rows())) if matched is not None else Counter[int]()
+    counts = Counter(dict(hits["rule"].value_counts().iter_rows())) if hits is not None else Counter[int]()
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
     report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
@@ -122,17 +136,21 @@ def _gather(
     totals = Totals(objects=len(given.objects))
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     read_again = partial(given.read_again, settings.limits)
+    edges: list[pl.DataFrame] = []
     try:
         for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
             for rows in found.index:
                 index.add(rows)
             for hits in found.hits:
                 store.add(hits)
+            edges += found.edges
+            if len(edges) > _EDGE_FRAMES:
+                edges = [together(edges)]
         losers = index.resolve(read_again)
     finally:
         index.close()
     totals.losers(losers, tuple(mappings))
-    return _without(store.collect(), losers), totals, read_again
+    return Matched(_without(store.collect(), losers), totals, read_again, together(edges))
 
 
 def run(

@@ -20,7 +20,7 @@ from engine.detect.program import Program
 from engine.errors import StateError
 from engine.pipeline.batch import Settings, isolated, work
 from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
-from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
+from engine.pipeline.keeping import EDGE, SPAN, Gathered, Keeper, Writers, writers_of
 from engine.pipeline.lake_rejects import Rejects
 from engine.report.account import Totals
 from engine.runners.base import Runner, Stage
@@ -80,7 +80,7 @@ class Reading:
                 totals.add(found)
                 ends.update(found.batch.ends)
                 identities.add(keeper.pending)
-                keeper.pending, keeper.spans = [], []
+                keeper.pending, keeper.spans, keeper.edges = [], [], []
                 if rejects is not None:
                     rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
             identities.flush()
@@ -124,7 +124,7 @@ def gather_spread(
     if stopped():
         return None
     losers, met = together(heaps, tuple(mappings))
-    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)))
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), list(writers.edges.rows(EDGE)))
 
 
 def heaps_for(rows: int, runner: Runner) -> int:

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from connectors.batches import Batch
 from connectors.sources import load_mappings
 from engine.correlate.evidence import COLUMNS, OPTIONAL
+from engine.correlate.principals import behind
 from engine.detect.program import Program, compile_program
+from engine.identity.edges import empty
 from engine.model import Alert, State
 from engine.pipeline.batch import Settings, work
 from engine.pipeline.correlating import watermarks
@@ -148,7 +150,14 @@ class Store:
                 low, high = touched.get(alert.rule.uid, (alert.first_time, alert.last_time))
                 touched[alert.rule.uid] = (min(low, alert.first_time), max(high, alert.last_time))
         marks = watermarks(self.latest, load_mappings(), NOW)
-        told = revision(program(), touched, marks, self.read, lambda uids, low, high: [a for a in self.alerts.values() if a.rule.uid in uids])
+        told = revision(
+            program(),
+            touched,
+            marks,
+            self.read,
+            lambda uids, low, high: [a for a in self.alerts.values() if a.rule.uid in uids],
+            principals=lambda hits: behind(hits, {}, empty()),
+        )
         for alert in told.alerts:
             self.alerts[alert.uid] = alert
         for ended in told.ended:

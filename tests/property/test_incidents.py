@@ -41,7 +41,13 @@ def some_alerts(draw: st.DrawFn, most: int = 8, hours: int = 24 * 40) -> list[Al
 
 
 SEEN = st.sampled_from(
-    (sightings({}), sightings({f"ip:{IP}": 90_000}), sightings({}, ordinary=3), sightings({"ip:198.51.100.9": 1}, days_before=31), sightings({}).clear())
+    (
+        sightings({}),
+        sightings({f"ip:{IP}": 90_000}),
+        sightings({}, ordinary=3),
+        sightings({"ip:198.51.100.9": 1}, days_before=31),
+        sightings({}).clear(),
+    )
 )
 
 
