@@ -313,6 +313,12 @@ def gcp_target(label: Any, name: Any) -> str | None:
     return found if "@" in found else None
 
 
+def gcp_impersonated(label: Any, name: Any, method: Any) -> str | None:
+    """The service account a token or signature is made of."""
+    made = _text(method).rpartition(".")[2]
+    return gcp_target(label, name) if made.startswith(("Generate", "Sign")) else None
+
+
 def gcp_key(name: Any) -> str | None:
     """The id of a key of a service account, at the end of its name."""
     return _text(name).partition("/keys/")[2] or None
@@ -392,7 +398,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         *(aws_session_email, aws_sso_email, aws_source_identity, aws_sso_user, aws_key_owner, aws_web_identity, aws_expiry, aws_model_request),
         *(oidc_subject, saml_subject, entra_subject, email_subject, entra_saml, member_email, guest_email, issued_token, claims_member),
         *(claims_guest, new_credential, federated_subject, gcp_caller, gcp_principal, gcp_delegator, gcp_account, gcp_target, gcp_key),
-        *(gcp_outside, gcp_mapped, gcp_lifetime, otel_aws_request, otel_email),
+        *(gcp_impersonated, gcp_outside, gcp_mapped, gcp_lifetime, otel_aws_request, otel_email),
     )
 }
 """By their names in mapping files."""

@@ -30,7 +30,7 @@ def principals_of(hits: pl.DataFrame, lake: Lake, mappings: AnyMapping[str, Mapp
 def edges_behind(hits: pl.DataFrame, lake: Lake, mappings: AnyMapping[str, Mapping], own: Sequence[pl.DataFrame] = ()) -> pl.DataFrame:
     """The edges that lead on from who acted in ``hits``: those of the lake, and ``own`` ones that are not in it."""
     by_source = actors_by_source(mappings)
-    entities = [actors(hits.select("x.source", "time", *columns(by_source)), by_source)["entity"], *(part["parent"].rename("entity") for part in own)]
+    entities = [actors(hits, by_source)["entity"], *(part["parent"].rename("entity") for part in own)]
     return together([*own, _followed(lake, pl.concat(entities), "child", "parent")])
 
 
