@@ -107,7 +107,7 @@ def resolve(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     The order of ``edges`` and their repetition change nothing. Cycles, storms and contradictions are bounded by the constants above.
     """
     questions = asked.select("entity", pl.col("time").cast(RESOLVED["time"]))
-    graph = Graph(_within_reach(questions["entity"], edges))
+    graph = Graph(within_reach(questions["entity"], edges))
     distinct = questions.unique(maintain_order=True).drop_nulls()
     rows = []
     for entity, moment in distinct.iter_rows():
@@ -122,7 +122,7 @@ def resolve(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
 def walks(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     """Every step from each distinct (``entity``, ``time``) of ``asked`` to its origin, in the form of `WALKED`; none where nothing leads on."""
     questions = asked.select("entity", pl.col("time").cast(WALKED["time"])).unique(maintain_order=True).drop_nulls()
-    graph = Graph(_within_reach(questions["entity"], edges))
+    graph = Graph(within_reach(questions["entity"], edges))
     rows = []
     for entity, moment in questions.iter_rows():
         level, proof = 0, list[str]()
@@ -133,7 +133,7 @@ def walks(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=WALKED, orient="row")
 
 
-def _within_reach(entities: pl.Series, edges: pl.DataFrame) -> pl.DataFrame:
+def within_reach(entities: pl.Series, edges: pl.DataFrame) -> pl.DataFrame:
     """The edges that lead on from ``entities``, directly or over others, sorted."""
     leading = edges.filter(pl.col("kind").is_in([name for name, kind in KINDS.items() if kind.way in (ISSUED, ALIAS)]))
     found: list[pl.DataFrame] = []
