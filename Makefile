@@ -36,7 +36,7 @@ demo: $(STAMP) ## Set up and watch crosswind find an attack in sample logs
 	@$(BIN)/crosswind demo
 
 test: $(DEV_STAMP) $(SIGMA_STAMP) ## Set up and run the whole test suite
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(DEV_STAMP) ## Lint, format check and strict types, then the tests
 	@$(BIN)/ruff check .

@@ -5,16 +5,16 @@ What cannot be read becomes part of a batch, with its reason; it is never an exc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 
-from connectors.envelopes import Piece, split
+from connectors.envelopes import Piece, end_of, split
 from connectors.foreign import records_of
-from connectors.repeats import Repeats
+from connectors.repeats import Repeats, hashes_of
 from connectors.transports.base import Limits, Object, Transport
 from connectors.transports.files import FilesTransport
 from engine.errors import InputError
@@ -34,6 +34,9 @@ RECALL_BYTES = 1 << 20
 
 Group = tuple[tuple[int, Object], ...]
 """Objects that are read one after the other, each with its index in the run's list."""
+
+Before = Callable[[int, Object], pl.Series | None]
+"""Hashes of the records that stand before a range of an object; None where they are to be read."""
 
 Place = tuple[int, int]
 """Index of an object in the run's list, index of a record in that object."""
@@ -70,20 +73,11 @@ class Input:
 
     def streams(self, limits: Limits) -> Iterator[Iterator[Batch]]:
         """Streams of batches for a runner; each object belongs to exactly one."""
-        return (batches(self.transport, group, limits, last=group[-1][0] + 1 == len(self.objects)) for group in self.groups())
+        return (batches(self.transport, group, limits, last=group[-1][0] + 1 == len(self.objects)) for group in self.groups(STREAM_BYTES))
 
-    def groups(self, size: int = STREAM_BYTES) -> Iterator[Group]:
+    def groups(self, size: int) -> Iterator[Group]:
         """The objects in groups of about ``size`` stored bytes, none of them empty."""
-        group: list[tuple[int, Object]] = []
-        held = 0
-        for index, obj in enumerate(self.objects):
-            group.append((index, obj))
-            held += obj.length
-            if held >= size:
-                yield tuple(group)
-                group, held = [], 0
-        if group:
-            yield tuple(group)
+        return packed(enumerate(self.objects), size)
 
     def read_again(self, limits: Limits, places: Sequence[Place]) -> dict[Place, str]:
         """The record texts at ``places``, read once more from their objects."""
@@ -112,8 +106,27 @@ def list_input(paths: Sequence[str], limits: Limits, stdin: BinaryIO | None) -> 
     return found
 
 
-def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: Limits, *, last: bool = False) -> Iterator[Batch]:
-    """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception. ``last``: none comes after."""
+def packed(objects: Iterable[tuple[int, Object]], size: int) -> Iterator[Group]:
+    """``objects`` in their order, in groups of about ``size`` stored bytes, none of them empty."""
+    group: list[tuple[int, Object]] = []
+    held = 0
+    for index, obj in objects:
+        group.append((index, obj))
+        held += obj.length
+        if held >= size:
+            yield tuple(group)
+            group, held = [], 0
+    if group:
+        yield tuple(group)
+
+
+def batches(
+    transport: Transport, group: Sequence[tuple[int, Object]], limits: Limits, *, last: bool = False, before: Before | None = None
+) -> Iterator[Batch]:
+    """The records of a group of objects in batches; what cannot be read becomes part of a batch, never an exception. ``last``: none comes after.
+
+    ``before`` tells of an object that is read from its middle which records stand before that.
+    """
     size = _Sizes(sum(obj.length for _, obj in group) if last else None)
     chunk = replace(limits, chunk_bytes=min(limits.chunk_bytes, BATCH_BYTES))
     frames: list[tuple[int, str, pl.DataFrame]] = []
@@ -122,10 +135,11 @@ def batches(transport: Transport, group: Sequence[tuple[int, Object]], limits: L
         records = first = obj.first_position
         try:
             if obj.start:
-                repeats.recall(index, _read_before(transport, obj, chunk))
+                hashes = before(index, obj) if before is not None else None
+                repeats.recall(index, hashes_of(read_before(transport, obj, chunk)) if hashes is None else hashes)
             for piece in records_of(transport.read(obj), obj, chunk):
                 piece = _placed(piece, first) if first else piece
-                records = max(records, _end(piece))
+                records = max(records, end_of(piece))
                 batch.skips.extend(piece.skips)
                 batch.rejects.extend(piece.rejects)
                 batch.decompressed += piece.decompressed
@@ -179,8 +193,8 @@ def _together(frames: Sequence[tuple[int, str, pl.DataFrame]]) -> pl.DataFrame:
     return pl.concat([records for _, _, records in frames]).hstack([uris, indexes])
 
 
-def _read_before(transport: Transport, obj: Object, limits: Limits) -> pl.Series:
-    """The last records before those that are planned of a growing object."""
+def read_before(transport: Transport, obj: Object, limits: Limits) -> pl.Series:
+    """The last records before those that are planned of an object that is read from its middle."""
     begin = max(0, obj.start - RECALL_BYTES)
     block = transport.stored(obj, begin, obj.start)
     pieces = split([block[block.find(b"\n") + 1 :] if begin else block], obj.uri, limits, continued=begin > 0)
@@ -192,12 +206,6 @@ def _placed(piece: Piece, first: int) -> Piece:
     records = piece.records.with_columns(pl.col("position") + first)
     rejects = [reject if reject.position is None else replace(reject, position=reject.position + first) for reject in piece.rejects]
     return replace(piece, records=records, rejects=rejects)
-
-
-def _end(piece: Piece) -> int:
-    """The position after the last record of ``piece``, refused ones included; 0 where it has none."""
-    last = piece.records["position"][-1] if piece.records.height else -1
-    return 1 + max(last, max((reject.position for reject in piece.rejects if reject.position is not None), default=-1))
 
 
 def _empty_batch() -> Batch:

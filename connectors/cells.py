@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from connectors import values
+from connectors.values import USUAL_IP
 from engine import jsontext
 
 FEW = 1_000
 """Up to so many rows, plain Python beats a handful of vector operations."""
 _NOTHING = ("", "-", "null", "{}", "[]")
+_QUOTE = ord('"')
+_LONGEST_NOTHING = 6
+"""Bytes of the longest cell of `_NOTHING` without white space."""
+_MAYBE_NOTHING = np.array([byte <= ord(" ") or byte >= 0x7F or chr(byte) in '"-n{[\\' for byte in range(256)])
+"""By the byte after the quote: whether the text may be one of `_NOTHING` with white space around it."""
+_USUAL_IP = f'^"{USUAL_IP}"$'
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a value function gives for whole columns: ``values``, and the ``rows`` where that is the last word, no value included."""
+
+    values: pl.Series
+    rows: pl.Series
+
+
+def is_absent(cells: pl.Series) -> bool:
+    """Whether no row has a cell."""
+    return cells.null_count() == cells.len()
+
+
+def _heads(cells: pl.Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Bytes of each cell, its first byte and its second (0 where there is none), read from Arrow's views without touching the texts."""
+    array = cells.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+    views = np.frombuffer(array.buffers()[1], dtype=np.uint32).reshape(-1, 4)[array.offset : array.offset + len(array)]
+    starts = views[:, 1]
+    return views[:, 0], (starts & 0xFF).astype(np.uint8), (starts >> 8 & 0xFF).astype(np.uint8)
 
 
 def plain(cells: pl.Series) -> pl.Series:
     """Cells as text, empty values as null: strings without their quotes, numbers and booleans as they stand, objects and lists as JSON."""
     if cells.len() <= FEW:
         return pl.Series(cells.name, [_plain_cell(cell) for cell in cells.to_list()], dtype=pl.String)
-    quoted = cells.str.starts_with('"')
-    simple = quoted & ~cells.str.contains("\\", literal=True)
-    text = cells.to_frame("c").select(pl.when(simple).then(pl.col("c").str.slice(1).str.head(-1)).otherwise(pl.col("c")))["c"]
-    escaped = (quoted & ~simple).fill_null(False)
-    if escaped.any():
-        rows = escaped.arg_true()
-        text = text.scatter(rows, pl.Series([jsontext.loads(cell) for cell in cells.gather(rows).to_list()], dtype=pl.String))
-    empty = pl.col("c").str.strip_chars().is_in(_NOTHING)
-    return text.to_frame("c").select(pl.when(~empty).then(pl.col("c")))["c"].alias(cells.name)
+    if is_absent(cells):
+        return cells
+    sizes, first, second = _heads(cells)
+    quoted = first == _QUOTE
+    text = cells
+    if quoted.any():
+        text = cells.str.strip_chars('"')  # of a string without escapes, all there is
+        escaped = cells.str.contains("\\", literal=True).fill_null(False).to_numpy() & quoted
+        if escaped.any():
+            rows = np.flatnonzero(escaped)
+            text = text.scatter(rows, pl.Series([jsontext.loads(cell) for cell in cells.gather(rows).to_list()], dtype=pl.String))
+    maybe = np.flatnonzero((sizes <= _LONGEST_NOTHING) | quoted & _MAYBE_NOTHING[second])
+    empty = maybe[text.gather(maybe).str.strip_chars().is_in(_NOTHING).fill_null(False).to_numpy()]
+    return text.scatter(empty, None) if empty.size else text
 
 
 def _plain_cell(cell: str | None) -> str | None:
@@ -36,23 +74,65 @@ def _plain_cell(cell: str | None) -> str | None:
 
 def unquoted(cells: pl.Series) -> pl.Series:
     """The texts of cells that are strings without an escape and not empty, null for all others."""
-    text = pl.col("c").str.slice(1).str.head(-1)
-    usual = pl.col("c").str.starts_with('"') & ~pl.col("c").str.contains("\\", literal=True) & ~text.str.strip_chars().is_in(_NOTHING)
-    return cells.to_frame("c").select(pl.when(usual).then(text))["c"].alias(cells.name)
+    if is_absent(cells):
+        return cells
+    text = cells.str.strip_chars('"')
+    usual = cells.str.starts_with('"') & ~cells.str.contains("\\", literal=True)
+    if cells.len() <= FEW:
+        return where(usual & ~text.str.strip_chars().is_in(_NOTHING), text)
+    sizes, _, second = _heads(cells)
+    maybe = np.flatnonzero((sizes <= _LONGEST_NOTHING) | _MAYBE_NOTHING[second])
+    empty = maybe[text.gather(maybe).str.strip_chars().is_in(_NOTHING).fill_null(False).to_numpy()]
+    if empty.size:
+        usual = usual.scatter(empty, False)
+    return text if usual.all(ignore_nulls=True) else where(usual, text)
+
+
+def where(rows: pl.Series, texts: pl.Series) -> pl.Series:
+    """``texts`` in some rows, null in the others."""
+    return pl.DataFrame([rows.alias("r"), texts.alias("t")]).select(pl.when("r").then("t"))["t"].alias(texts.name)
+
+
+def alone(texts: pl.Series) -> pl.Series:
+    """Every text as a list of one, null where there is none."""
+    there = texts.is_not_null().to_numpy()
+    offsets = np.concatenate(([0], np.cumsum(there)))
+    values = texts.drop_nulls().to_arrow(compat_level=pl.CompatLevel.oldest())
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets), values, mask=pa.array(~there))
+    return pl.Series(texts.name, pl.from_arrow(lists), dtype=pl.List(pl.String))
+
+
+def are_missing(cells: pl.Series) -> pl.Series:
+    """Whether a cell is missing or JSON's null."""
+    return cells.fill_null("null") == "null"
+
+
+def usual_ip(cells: pl.Series) -> Decided:
+    """`values.ip`."""
+    usual = cells.str.contains(_USUAL_IP).fill_null(False)
+    return Decided(where(usual, cells.str.strip_chars('"')), usual | cells.is_null())
+
+
+def usual_domain(cells: pl.Series) -> Decided:
+    """`values.domain`: an address is none."""
+    nothing = pl.Series(cells.name, [None], dtype=pl.String).new_from_index(0, cells.len())
+    return Decided(nothing, cells.str.contains(_USUAL_IP).fill_null(False) | cells.is_null())
+
+
+USUAL = {"ip": usual_ip, "domain": usual_domain}
 
 
 _FINE = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]\.[0-9]{1,12}Z$"
 """Times with a fraction of a second."""
+_WHOLE = len("2026-03-01T08:20:00Z")
+_NO_TIME = np.datetime64("NaT", "us")
 
 
 def times(text: pl.Series) -> pl.Series:
     """Texts as moments: the usual RFC 3339 forms at once, all others one by one."""
-    usual = _fine_times(text) if (text.str.len_bytes() > 20).any() else None
-    if usual is None or usual.null_count() > text.null_count():
-        rest = text if usual is None else text.to_frame("t").select(pl.when(usual.is_null()).then(pl.col("t")))["t"]
-        whole = rest.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False)
-        whole = whole.to_frame("t").select(pl.when(pl.col("t").dt.year() > 0).then(pl.col("t")))["t"]  # no datetime of Python has year 0
-        usual = whole if usual is None else usual.to_frame("t").select(pl.coalesce("t", whole))["t"]
+    usual = _whole_times(text)
+    if usual.null_count() > text.null_count() and (text.str.len_bytes() > 20).any():
+        usual = pl.DataFrame([usual.alias("w"), _fine_times(text).alias("f")]).select(pl.coalesce("w", "f")).to_series()
     usual = usual.dt.replace_time_zone("UTC").alias(text.name)
     others = (usual.is_null() & text.is_not_null()).arg_true()
     if not others.len():
@@ -63,6 +143,38 @@ def times(text: pl.Series) -> pl.Series:
             memo[value] = values.micros(value)
     found = pl.Series([memo[value] for value in text.gather(others).to_list()], dtype=pl.Int64).cast(usual.dtype)
     return usual.scatter(others, found)
+
+
+def _whole_times(text: pl.Series) -> pl.Series:
+    """The moments of texts like ``2026-03-01T08:20:00Z``, null for all others."""
+    usual = text.str.len_bytes() == _WHOLE
+    kept = text if usual.all(ignore_nulls=False) else text.filter(usual)
+    array = kept.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    made = np.full(text.len(), _NO_TIME, dtype="datetime64[us]")
+    if len(array):
+        first = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset]
+        marks = np.frombuffer(array.buffers()[2], dtype=np.uint8)[first : first + len(array) * _WHOLE].reshape(-1, _WHOLE).T
+        made[usual.fill_null(False).to_numpy()] = _read_times(np.ascontiguousarray(marks))
+    return pl.Series(text.name, made)
+
+
+def _read_times(marks: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, Any]:
+    """The moments that columns of characters show."""
+    right = np.ones(marks.shape[1], dtype=bool)
+    for at, mark in ((4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":"), (19, "Z")):
+        right &= marks[at] == ord(mark)
+    digits = marks - np.uint8(ord("0"))
+    for at in (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18):
+        right &= digits[at] <= 9
+    year = digits[0] * np.int32(1000) + digits[1] * np.int32(100) + digits[2] * np.int32(10) + digits[3]
+    month, day, hour, minute, second = (digits[at] * np.int32(10) + digits[at + 1] for at in (5, 8, 11, 14, 17))
+    right &= (year >= 1) & (month >= 1) & (month <= 12) & (hour < 24) & (minute < 60) & (second < 60)
+    months = np.where(right, (year - 1970) * np.int32(12) + month - 1, 0).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    right &= (day >= 1) & (days.astype("datetime64[M]") == months)  # there is such a day
+    moments: np.ndarray[Any, Any] = days.astype("datetime64[us]") + (hour * np.int64(3600) + minute * 60 + second) * np.timedelta64(1_000_000, "us")
+    moments[~right] = _NO_TIME
+    return moments
 
 
 def _fine_times(text: pl.Series) -> pl.Series:

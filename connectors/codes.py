@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from connectors.cells import FEW, plain
+from connectors.cells import FEW, is_absent, plain
 
 _Numbers = np.ndarray[Any, np.dtype[np.uint32]]
 
@@ -24,13 +24,23 @@ class Coded:
 
 
 class Codes:
-    """The cells of a batch by path. What one column asks for is kept for the others."""
+    """The cells of a batch by path. What one column asks for is kept for the others. ``odd``: rows whose names are spelled in a way of their own."""
 
-    def __init__(self, cells: pl.DataFrame) -> None:
+    def __init__(self, cells: pl.DataFrame, odd: pl.Series | None = None) -> None:
         self.cells = cells
+        self.odd = odd
         self._coded: dict[tuple[str, ...], Coded] = {}
         self._texts: dict[str, pl.Series] = {}
+        self._parts: dict[bytes, Codes] = {}
+        self._once: dict[Callable[..., Any], Any] = {}
         self._given: dict[tuple[Callable[..., Any], tuple[str, ...]], dict[int, Any]] = {}
+
+    def among(self, rows: pl.Series) -> Codes:
+        """The same of some rows. Columns that ask for equal rows share it."""
+        key = np.packbits(rows.to_numpy()).tobytes()
+        if key not in self._parts:
+            self._parts[key] = Codes(self.cells.filter(rows))
+        return self._parts[key]
 
     def text(self, path: str) -> pl.Series:
         """`plain` of the cells at ``path``."""
@@ -41,6 +51,12 @@ class Codes:
     def given(self, function: Callable[..., Any], paths: Sequence[str]) -> dict[int, Any]:
         """What ``function`` gave for combinations of cells at ``paths``, by number: a place to keep it for other columns."""
         return self._given.setdefault((function, tuple(paths)), {})
+
+    def once(self, function: Callable[..., Any], cells: Sequence[pl.Series]) -> Any:
+        """What ``function`` gives for these cells, asked for once."""
+        if function not in self._once:
+            self._once[function] = function(*cells)
+        return self._once[function]
 
     def coded(self, paths: Sequence[str]) -> Coded:
         """The rows by their combination of cells at ``paths``, numbered in the order in which combinations first occur."""
@@ -61,7 +77,10 @@ class Codes:
 
     def _many(self, paths: tuple[str, ...]) -> Coded:
         if len(paths) == 1:
-            return _with_firsts(_encoded(self.cells[paths[0]].to_arrow(compat_level=pl.CompatLevel.newest())))
+            cells = self.cells[paths[0]]
+            if is_absent(cells):
+                return Coded(np.zeros(cells.len(), dtype=np.uint32), np.zeros(1, dtype=np.uint32))
+            return _with_firsts(_encoded(cells.to_arrow(compat_level=pl.CompatLevel.oldest())))
         together = self.coded(paths[:1]).codes
         for path in paths[1:]:
             one = self.coded((path,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import polars as pl
 import pyarrow as pa
 
 from connectors import values
-from connectors.cells import FEW, times
+from connectors.cells import FEW, Decided, is_absent, times
 from connectors.codes import Codes
-from connectors.sources import functions, usual_functions
+from connectors.sources import functions, usual_functions, usual_paths
 from engine import jsontext
 from engine.schema import COLUMNS, ColumnRule
 
@@ -25,22 +26,54 @@ def column(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str, failur
         constant = None if rule.constant is None else values.CONVERSIONS[kind](rule.constant)
         return pl.Series(name, [constant], COLUMNS[name].dtype).new_from_index(0, cells.height)
     codes = codes or Codes(cells)
-    if rule.function is None and not rule.table and rule.default is None and kind in ("string", "time"):
-        text = pl.DataFrame([codes.text(path) for path in rule.paths]).select(pl.coalesce(pl.all()).alias(name))[name]
-        return text if kind == "string" else times(text)
-    at_once = usual_functions(source).get(rule.function or "") if cells.height > FEW else None
-    if at_once is None:
+    if rule.function is None and not rule.table and rule.default is None and kind in ("string", "time", "json"):
+        text = _first_text(rule.paths, codes).alias(name)
+        return times(text) if kind == "time" else text
+    decided = _at_once(rule, codes, source)
+    if decided is None:
         made, failed = _by_distinct(name, rule, codes, source)
     else:
-        made = at_once(*(cells[path] for path in rule.paths)).alias(name)
-        rest = made.is_null()
-        failed = pl.repeat(False, cells.height, eager=True)
+        made, failed = decided.values.alias(name), pl.repeat(False, cells.height, eager=True)
+        rest = ~decided.rows
         if rest.any():
-            others, missed = _by_distinct(name, rule, Codes(cells.filter(rest)), source)
-            made, failed = made.scatter(rest.arg_true(), others), failed.scatter(rest.arg_true(), missed)
+            others, missed = _by_distinct(name, rule, codes.among(rest), source)
+            made, failed = _merged(rest, made, others), failed.scatter(rest.arg_true(), missed)
     if failed.any():
         failures[name] = failed
     return made
+
+
+def _at_once(rule: ColumnRule, codes: Codes, source: str) -> Decided | None:
+    """What the function of a rule gives for whole columns, if it can be asked so: it then sees all cells, and no table comes after it."""
+    whole = usual_functions(source).get(rule.function or "")
+    if whole is None or codes.cells.height <= FEW or rule.table or rule.default is not None or not (rule.every or len(rule.paths) == 1):
+        return None
+    further = usual_paths(source).get(rule.function or "", ())
+    if further and (codes.odd is None or not set(further) <= set(codes.cells.columns)):
+        return None
+    cells = [codes.cells[path] for path in (*rule.paths, *further)]
+    found = whole(*cells) if not isinstance(whole, values.Then) else whole.rest(codes.once(whole.first, cells))
+    if isinstance(found, pl.Series):
+        return Decided(found, found.is_not_null())
+    return Decided(found.values, found.rows & ~codes.odd) if further and codes.odd is not None else found
+
+
+def _first_text(paths: Sequence[str], codes: Codes) -> pl.Series:
+    """Per row the first text at one of ``paths``; those that no row needs are not made."""
+    text = codes.text(paths[0])
+    for path in paths[1:]:
+        if not text.null_count():
+            break
+        if not is_absent(codes.cells[path]):
+            text = pl.DataFrame([text.alias("a"), codes.text(path).alias("b")]).select(pl.coalesce("a", "b")).to_series()
+    return text
+
+
+def _merged(rest: pl.Series, made: pl.Series, others: pl.Series) -> pl.Series:
+    """``made``, with ``others`` in the rows ``rest``."""
+    order = np.arange(made.len())
+    order[rest.to_numpy()] = np.arange(others.len()) + made.len()
+    return pl.concat([made, others.alias(made.name)]).gather(order)
 
 
 def _by_distinct(name: str, rule: ColumnRule, codes: Codes, source: str) -> tuple[pl.Series, pl.Series]:

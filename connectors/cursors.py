@@ -119,7 +119,7 @@ class _Planner:
 
     def _look(self, place: int, obj: Object, row: Seen | None) -> None:
         """Decide what of ``obj`` is to be read. Raises TransportError where its bytes cannot be had."""
-        ranges = self.transport.grows and obj.member is None and obj.unfinished is None and _readable_in_parts(self._head(obj))
+        ranges = self.transport.grows and obj.member is None and obj.unfinished is None and readable_in_parts(self._head(obj))
         if not ranges:
             self._whole(place, obj)
             return
@@ -194,7 +194,7 @@ class _Planner:
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 
 
-def _readable_in_parts(head: bytes) -> bool:
+def readable_in_parts(head: bytes) -> bool:
     """Whether an object that begins so is text in UTF-8: neither compressed nor UTF-16 nor binary, which cannot be read from the middle."""
     return not head.startswith((*_COMPRESSED, b"\xff\xfe", b"\xfe\xff")) and b"\0" not in head
 

@@ -43,6 +43,12 @@ class Piece:
     decompressed: int
 
 
+def end_of(piece: Piece) -> int:
+    """The position after the last record of ``piece``, refused ones included; 0 where it has none."""
+    last = piece.records["position"][-1] if piece.records.height else -1
+    return 1 + max(last, max((reject.position for reject in piece.rejects if reject.position is not None), default=-1))
+
+
 def split(blocks: Iterable[bytes], uri: str, limits: Limits, *, fast: bool = True, continued: bool = False) -> Iterator[Piece]:
     """The records of one object in pieces of about ``limits.chunk_bytes``.
 

@@ -18,11 +18,12 @@ import numpy as np
 import polars as pl
 
 from connectors import values
-from connectors.cells import plain
 from connectors.codes import Codes
 from connectors.columns import column
+from connectors.exact import look_up
 from connectors.recognise import owners, parse, recognise_record, telling, unknown_reason
-from connectors.shred import cells_of, look_up, shred_shapes
+from connectors.shred import cells_of, shred_shapes
+from connectors.sources import usual_paths
 from engine.model import Reject, Skip
 from engine.schema import COLUMNS, ColumnRule, Mapping
 
@@ -87,7 +88,7 @@ def understand(
     first = parse(records["raw_data"][0])
     guess = recognise_record(first, mappings)
     known = mappings.get(guess) if guess is not None else None
-    wanted = _paths(known, wants[known.source]) if known else []
+    wanted = _paths(known, wants[known.source], further=True) if known else []
     embedded = known.embedded if known else ()
     # What tells sources apart is extracted together with what is wanted: most batches hold one source.
     shredded = shred_shapes(records["raw_data"], [*wanted, *(telling(first, mappings) if known else ())], embedded)
@@ -100,10 +101,11 @@ def understand(
         rows = None if (owner == index).all() else np.flatnonzero(owner == index)
         mine = records if rows is None else records[rows]
         if mapping is known:
-            cells = shredded.cells if rows is None else shredded.cells[rows]
+            cells, odd = (shredded.cells, shredded.odd) if rows is None else (shredded.cells[rows], shredded.odd[rows])
         else:
-            cells = shred_shapes(mine["raw_data"], _paths(mapping, wants[mapping.source]), mapping.embedded).cells
-        found.append((mapping, _normalize(mine, cells, mapping, wants[mapping.source], now, repeats)))
+            theirs = shred_shapes(mine["raw_data"], _paths(mapping, wants[mapping.source], further=True), mapping.embedded)
+            cells, odd = theirs.cells, theirs.odd
+        found.append((mapping, _normalize(mine, Codes(cells, pl.Series(odd)), mapping, wants[mapping.source], now, repeats)))
     lost = records.filter(pl.Series(owner < 0))
     unknown = [Skip(uri, unknown_reason(text), 1, at) for uri, at, text in lost.select("object", "position", "raw_data").iter_rows()]
     return Understood(found, unknown)
@@ -113,7 +115,7 @@ def normalize(records: pl.DataFrame, mapping: Mapping, want: Want | None = None,
     """Normalise records (raw_data, object, position, repaired) that are known to belong to ``mapping``'s source."""
     want = want or Want()
     cells = cells_of(records["raw_data"], _paths(mapping, want), mapping.embedded)
-    return _normalize(records, cells, mapping, want, now, repeats)
+    return _normalize(records, Codes(cells), mapping, want, now, repeats)
 
 
 def columns_of(raw: pl.Series, mapping: Mapping, want: Want) -> pl.DataFrame:
@@ -137,19 +139,20 @@ def _wanted_columns(want: Want, mapping: Mapping) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(want.columns) if name not in _BASE)
 
 
-def _paths(mapping: Mapping | None, want: Want) -> list[str]:
-    if mapping is None:
-        return []
+def _paths(mapping: Mapping, want: Want, *, further: bool = False) -> list[str]:
+    """The record paths that are read. ``further``: with those that help to work out whole columns."""
     rules = [mapping.uid, mapping.columns["time"], *(mapping.columns[name] for name in _wanted_columns(want, mapping) if name in mapping.columns)]
-    return list(dict.fromkeys([*(path for rule in rules for path in rule.paths), *want.native]))
+    helping = usual_paths(mapping.source) if further else {}
+    more = (path for rule in rules for path in helping.get(rule.function or "", ()))
+    return list(dict.fromkeys([*(path for rule in rules for path in rule.paths), *want.native, *more]))
 
 
 # --- events ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, want: Want, now: datetime, repeats: Repeated) -> Normalized:
+def _normalize(records: pl.DataFrame, codes: Codes, mapping: Mapping, want: Want, now: datetime, repeats: Repeated) -> Normalized:
     failures: dict[str, pl.Series] = {}
-    codes = Codes(cells)
+    cells = codes.cells
     time = column("time", mapping.columns["time"], cells, mapping.source, failures, codes)
     columns = [
         column(name, mapping.columns[name], cells, mapping.source, failures, codes)
@@ -158,7 +161,7 @@ def _normalize(records: pl.DataFrame, cells: pl.DataFrame, mapping: Mapping, wan
         for name in _wanted_columns(want, mapping)
     ]
     base = records.select("raw_data", pl.col("object").alias("x.object"), pl.col("position").alias("x.position")).with_columns(
-        _uids(mapping, cells, records, repeats),
+        _uids(mapping, codes, records, repeats),
         time,
         pl.lit(mapping.source).alias("x.source"),
         _flags(records, time, now, failures),
@@ -199,11 +202,11 @@ def _flags(records: pl.DataFrame, time: pl.Series, now: datetime, failures: AnyM
     return frame.select(pl.when(pl.col("x.flags").list.len() > 0).then(pl.col("x.flags")))["x.flags"]
 
 
-def _uids(mapping: Mapping, cells: pl.DataFrame, records: pl.DataFrame, repeats: Repeated) -> pl.Series:
+def _uids(mapping: Mapping, codes: Codes, records: pl.DataFrame, repeats: Repeated) -> pl.Series:
     """x.uid: the mapping's key, else a hash of the record and how many equal ones the object held before it."""
     rule = mapping.uid
     if rule.function is None:
-        texts = [plain(cells[path]).alias(f"u{index}") for index, path in enumerate(rule.paths)]
+        texts = [codes.text(path).alias(f"u{index}") for index, path in enumerate(rule.paths)]
         frame = pl.DataFrame(texts).select(
             pl.when(pl.col("u0").is_not_null()).then(
                 pl.concat_str([pl.col("u0"), *(pl.col(part.name).fill_null("") for part in texts[1:])], separator="|")
@@ -211,7 +214,7 @@ def _uids(mapping: Mapping, cells: pl.DataFrame, records: pl.DataFrame, repeats:
         )
         uids = frame.to_series().alias("x.uid")
     else:
-        uids = column("x.uid", rule, cells, mapping.source, {})
+        uids = column("x.uid", rule, codes.cells, mapping.source, {}, codes)
     missing = uids.is_null()
     if not missing.any():
         return uids

@@ -14,7 +14,8 @@ import orjson
 import polars as pl
 
 from connectors import values
-from connectors.shred import cells_of, look_up
+from connectors.exact import look_up
+from connectors.shred import cells_of
 from engine import jsontext
 from engine.schema import Mapping, Recognition, split_path
 

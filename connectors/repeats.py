@@ -21,15 +21,15 @@ class Repeats:
     def __init__(self) -> None:
         self._before = pl.DataFrame(schema={"object_index": pl.UInt32, "hash": pl.UInt64})
 
-    def recall(self, index: int, texts: pl.Series) -> None:
-        """Take ``texts`` for the records of an object that stand before those that are read of it now."""
-        self._before = pl.concat((self._before, _keys(pl.repeat(index, texts.len(), dtype=pl.UInt32, eager=True), texts)))
+    def recall(self, index: int, hashes: pl.Series) -> None:
+        """Take records (`hashes_of`) for those of an object that stand before what is read of it now."""
+        self._before = pl.concat((self._before, _keys(pl.repeat(index, hashes.len(), dtype=pl.UInt32, eager=True), hashes)))
 
     def count(self, records: pl.DataFrame) -> dict[tuple[str, int], int]:
         """By (object, position), how many records equal to it the object held before; those that are the first of their kind are left out."""
         if not records.height:
             return {}
-        keys, before = _keys(records["object_index"], records["raw_data"]), self._before
+        keys, before = _keys(records["object_index"], hashes_of(records["raw_data"])), self._before
         alike = keys["hash"].is_duplicated()
         if before.height:
             known = keys.join(before.unique().with_columns(known=pl.lit(True)), on=_KEY, how="left", maintain_order="left")["known"]
@@ -39,8 +39,13 @@ class Repeats:
         return _numbered(records, keys, alike, before) if alike.any() else {}
 
 
-def _keys(objects: pl.Series, texts: pl.Series) -> pl.DataFrame:
-    return pl.DataFrame([objects.alias("object_index"), texts.hash().alias("hash")])
+def hashes_of(texts: pl.Series) -> pl.Series:
+    """What records are remembered by."""
+    return texts.hash().alias("hash")
+
+
+def _keys(objects: pl.Series, hashes: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame([objects.alias("object_index"), hashes.alias("hash")])
 
 
 def _numbered(records: pl.DataFrame, keys: pl.DataFrame, alike: pl.Series, before: pl.DataFrame) -> dict[tuple[str, int], int]:

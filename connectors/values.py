@@ -164,8 +164,9 @@ def _epoch_micros(value: float) -> int | None:
 
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_USUAL_IP = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+USUAL_IP = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 """IPv4 addresses in the only spelling `ip` gives."""
+_USUAL_IP = re.compile(USUAL_IP)
 
 
 def ip(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """crosswind's public names. `evaluate` runs Sigma rules on dicts, `scan` on files, `open_lake` asks stored events.
 
-The rest are the values they return and the errors they raise.
+`SparkRunner` takes the session of a notebook: ``scan(…, runner=SparkRunner(spark))`` works as tasks of that cluster. The rest are the values they
+return and the errors they raise.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from engine.model import Alert, CorrelationAlert, Entity, Evaluation, EventRef, 
 if TYPE_CHECKING:
     from engine.pipeline import ScanResult, Settings, evaluate, scan
     from engine.pipeline.hunting import OpenLake, open_lake
+    from engine.runners.spark import SparkRunner
 
 __all__ = [
     "Alert",
@@ -27,6 +29,7 @@ __all__ = [
     "RunReport",
     "ScanResult",
     "Settings",
+    "SparkRunner",
     "UsageError",
     "evaluate",
     "open_lake",
@@ -47,4 +50,8 @@ def __getattr__(name: str) -> Any:
         from engine.pipeline import hunting
 
         return getattr(hunting, name)
+    if name == "SparkRunner":
+        from engine.runners.spark import SparkRunner
+
+        return SparkRunner
     raise AttributeError(f"module 'engine' has no attribute {name!r}")

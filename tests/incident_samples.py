@@ -73,8 +73,9 @@ def edges(*rows: tuple[str, str, str, float]) -> pl.DataFrame:
     return described(pl.DataFrame(made, schema={**texts, **times}))
 
 
-def sightings(events: Mapping[str, int], *, ordinary: int = 100_000, days_before: int = 1, actor: str | None = None) -> pl.DataFrame:
-    """So many events by entity, and ``ordinary`` ones from another address, on one day before `START`."""
-    day = START.toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal() - days_before
-    rows = [(entity, actor, day, number) for entity, number in {"ip:192.0.2.250": ordinary, **events}.items()]
+def sightings(seen: Mapping[str, int], *, ordinary: int = 480, days_before: int = 1, actors: int = 1) -> pl.DataFrame:
+    """So many sightings by entity, by as many actors, on one day before `START`; and ``ordinary`` ones of other addresses."""
+    hour = 24 * (START.toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal() - days_before)
+    rows: list[tuple[str, str | None, int]] = [(f"ip:192.0.2.{number // 24}", None, hour + number % 24) for number in range(ordinary)]
+    rows += [(entity, f"actor {number % actors}", hour + number // actors % 24) for entity, times in seen.items() for number in range(times)]
     return pl.DataFrame(rows, schema=SIGHTINGS, orient="row")

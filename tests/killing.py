@@ -8,13 +8,17 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-import deltalake.transaction  # noqa: F401  loaded once, for all children
+import deltalake.transaction  # noqa: F401
+import duckdb  # noqa: F401
 
+from connectors.sources import functions, load_mappings, usual_functions
 from engine.config import load_config
 from engine.errors import CrosswindError
 from engine.pipeline.scheduled import run
@@ -22,6 +26,12 @@ from engine.report.batches import exit_code
 from engine.sinks.file import FileSink
 from engine.store.lake_writer import LakeWriter
 from engine.store.state import State
+
+with suppress(ImportError):
+    import_module("pandas")  # Arrow loads it where it is installed
+for _source in load_mappings():  # what takes long is loaded once, for all children; nothing that starts threads, which no child would have
+    functions(_source)
+    usual_functions(_source)
 
 STEPS: dict[str, type] = {"write_plan": State, "commit": State, "delivered": State, "send": FileSink, "lake": LakeWriter}
 _CONTEXT = multiprocessing.get_context("forkserver")

@@ -36,11 +36,11 @@ def is_hub(key: str, alert: Alert, alerts: Sequence[Alert], sightings: pl.DataFr
     if key.startswith("ip:10."):
         return True
     ordinals = {each.toordinal() - 719_163 for each in before}
-    rows = [row for row in sightings.iter_rows(named=True) if row["day"] in ordinals]
+    rows = [row for row in sightings.unique().iter_rows(named=True) if row["hour"] // 24 in ordinals]
     mine = [row for row in rows if row["entity"] == key]
     if len({row["actor"] for row in mine if row["actor"]}) > 4:
         return True
-    return log2((sum(row["events"] for row in rows) + 1) / (sum(row["events"] for row in mine) + 1)) < 8
+    return log2((len(rows) + 1) / (len(mine) + 1)) < 8
 
 
 def groups(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], sightings: pl.DataFrame) -> set[frozenset[str]]:

@@ -17,6 +17,7 @@ import polars as pl
 import yaml
 
 from connectors import identities
+from connectors.cells import USUAL, Decided
 from connectors.values import FUNCTIONS
 from engine.errors import MappingError
 from engine.schema import COLUMNS, ColumnRule, EdgeRule, Identities, Mapping, Recognition, split_path
@@ -59,14 +60,21 @@ def functions(source: str) -> MappingProxyType[str, Callable[..., Any]]:
 
 
 @cache
-def usual_functions(source: str) -> MappingProxyType[str, Callable[..., pl.Series]]:
-    """Those of `functions` that also exist for whole columns: given a column of cells per path, they answer the texts of all rows in their usual
-    form and null for the rest, which is worked out row by row.
+def usual_functions(source: str) -> MappingProxyType[str, Callable[..., pl.Series | Decided]]:
+    """Those of `functions` that also exist for whole columns: given a column of cells per path, they answer for all rows in their usual form. Rows
+    with null, or those not among the `Decided`, are worked out one by one.
     """
-    return MappingProxyType(_own(source, "USUAL"))
+    return MappingProxyType({**USUAL, **_own(source, "USUAL")})
 
 
-def _own(source: str, name: str) -> dict[str, Callable[..., Any]]:
+@cache
+def usual_paths(source: str) -> MappingProxyType[str, tuple[str, ...]]:
+    """Further paths that some of `usual_functions` are given, after those of the column."""
+    paths: dict[str, tuple[str, ...]] = _own(source, "USUAL_PATHS")
+    return MappingProxyType(paths)
+
+
+def _own(source: str, name: str) -> dict[str, Any]:
     if not (_HERE / f"{file_stem(source)}.py").exists():
         return {}
     return getattr(importlib.import_module(f"connectors.sources.{file_stem(source)}"), name, {})

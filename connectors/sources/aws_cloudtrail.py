@@ -6,7 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors.shred import open_embedded
+import numpy as np
+import polars as pl
+
+from connectors.cells import Decided, alone, are_missing, is_absent, unquoted, where
+from connectors.exact import open_embedded
 from connectors.values import Then, boolean, email, is_empty, last_segment, texts
 
 AUTHENTICATION = 3002
@@ -225,6 +229,109 @@ def _ends(uids: list[str] | None) -> list[str] | None:
 resource_names = Then(resource_uids, _ends)
 """The last part of each ARN of `resource_uids`."""
 
+
+# --- the same for whole columns -------------------------------------------------------------------------------------------------------------
+
+_NAME = '^"[A-Za-z0-9][A-Za-z0-9._-]{4,}"$'
+"""Names that are the last part of themselves, and more than a word for nothing."""
+_SESSIONS = ('"AssumedRole"', '"FederatedUser"')
+
+
+def _are_words(cells: pl.Series) -> pl.Series:
+    """Whether cells are missing or texts without escapes."""
+    return are_missing(cells) | (cells.str.starts_with('"') & ~cells.str.contains("\\", literal=True))
+
+
+def usual_status(error: pl.Series, kind: pl.Series, name: pl.Series, response: pl.Series, details: pl.Series) -> Decided:
+    """`status` of calls with an error code, and of those whose response does not matter."""
+    failed = unquoted(error).is_not_null()
+    called = (
+        are_missing(error) & are_missing(details) & _are_words(kind) & ~kind.is_in(['"AwsConsoleSignIn"', '"AwsCloudTrailInsight"']).fill_null(False)
+    )
+    ordinary = failed & ~kind.str.contains("Insight", literal=True).fill_null(False)
+    return Decided(failed.cast(pl.Int64) + 1, (called | ordinary).alias(name.name))
+
+
+def usual_actor_name(user: pl.Series, issuer: pl.Series, arn: pl.Series, kind: pl.Series) -> Decided:
+    """`actor_name` where it is the user's name or the role's."""
+    given, role = unquoted(user), unquoted(issuer)
+    named = given.is_not_null() | (are_missing(user) & role.is_not_null())
+    names = pl.DataFrame([given.alias("g"), role.alias("r")]).select(pl.coalesce("g", "r")).to_series()
+    return Decided(names, named & (names != _HIDDEN).fill_null(False))
+
+
+def usual_actor_email(user: pl.Series, principal: pl.Series, arn: pl.Series) -> Decided:
+    """`actor_email` of those who have no address anywhere."""
+    found = [cells.str.contains("@", literal=True).fill_null(False) for cells in (user, principal, arn) if not is_absent(cells)]
+    rows = pl.repeat(True, user.len(), eager=True)
+    for each in found:
+        rows &= ~each
+    return Decided(pl.Series([None], dtype=pl.String).new_from_index(0, user.len()), rows)
+
+
+def usual_actor_type(kind: pl.Series, arn: pl.Series) -> Decided:
+    """`actor_type` of all but sessions that may be a person's."""
+    known = {cell: _TYPES.get(cell[1:-1].lower()) for cell in kind.unique().to_list() if cell is not None and cell[:1] == '"' and "\\" not in cell}
+    types = kind.replace_strict({**known, '"AssumedRole"': _TYPES["role"]}, default=None, return_dtype=pl.Int64)
+    maybe = (kind == '"AssumedRole"').fill_null(False) & arn.str.contains_any(["@", "/AWSReservedSSO_", "\\"]).fill_null(False)
+    return Decided(types, _are_words(kind) & ~maybe)
+
+
+def usual_session(kind: pl.Series, arn: pl.Series) -> Decided:
+    """`session` where the ARN is a text without escapes."""
+    there = kind.is_in(_SESSIONS).fill_null(False)
+    text = unquoted(arn)
+    return Decided(where(there, text), (there & text.is_not_null()) | (~there & _are_words(kind)))
+
+
+def _usual_resources(
+    resources: pl.Series, parameters: pl.Series, bucket: pl.Series, instances: pl.Series, *ids: pl.Series
+) -> tuple[Decided, pl.Series]:
+    """The one name a call is about, and where it is a bucket's. Decided where no ARN is given and there is at most one such name."""
+    ordinary = are_missing(resources) & ~parameters.str.contains('"arn:', literal=True).fill_null(False)
+    names = where(bucket.str.contains(_NAME).fill_null(False), bucket.str.strip_chars('"'))
+    in_bucket = names.is_not_null()
+    count = np.zeros(parameters.len(), dtype=np.int64)
+    for cells in ids:
+        if not is_absent(cells):
+            texts = cells.str.starts_with('"').fill_null(False)
+            count += texts.to_numpy()
+            plainly = where(texts & cells.str.contains(_NAME), cells.str.strip_chars('"'))
+            names = pl.DataFrame([names.alias("n"), plainly.alias("p")]).select(pl.coalesce("n", "p")).to_series()
+    given = names.is_not_null()
+    single = pl.Series(count) == given.cast(pl.Int64)
+    other = are_missing(bucket) & are_missing(instances) & single
+    return Decided(names, ordinary & (in_bucket | other)), in_bucket
+
+
+def _as_uids(found: tuple[Decided, pl.Series]) -> Decided:
+    decided, in_bucket = found
+    arns = pl.DataFrame([decided.values.alias("n"), in_bucket.alias("b")]).select(pl.when("b").then("arn:aws:s3:::" + pl.col("n")).otherwise("n"))
+    return Decided(alone(arns.to_series()), decided.rows)
+
+
+def _as_names(found: tuple[Decided, pl.Series]) -> Decided:
+    return Decided(alone(found[0].values), found[0].rows)
+
+
+usual_resource_uids = Then(_usual_resources, _as_uids)
+"""`resource_uids` of calls about one bucket, or one thing with a name, or nothing."""
+usual_resource_names = Then(_usual_resources, _as_names)
+"""`resource_names` of the same calls."""
+
+
+USUAL: dict[str, Callable[..., Any]] = {
+    "actor_email": usual_actor_email,
+    "actor_name": usual_actor_name,
+    "actor_type": usual_actor_type,
+    "resource_names": usual_resource_names,
+    "resource_uids": usual_resource_uids,
+    "session": usual_session,
+    "status": usual_status,
+}
+_NAMING = tuple(f"requestParameters.{name}" for name in ("bucketName", "instancesSet", *_IDS))
+USUAL_PATHS: dict[str, tuple[str, ...]] = {"resource_uids": _NAMING, "resource_names": _NAMING}
+"""What `usual_resource_uids` is given beside the cells of its column."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "activity": activity,

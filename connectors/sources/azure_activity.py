@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 
 from connectors.cells import unquoted
-from connectors.shred import open_embedded
+from connectors.exact import open_embedded
 from connectors.sources.entra_signin import guid
 from connectors.values import email, is_empty, text
 

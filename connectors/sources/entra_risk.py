@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from connectors.shred import open_embedded
+from connectors.exact import open_embedded
 from connectors.sources.entra_signin import guid, tenant, word
 from connectors.values import is_empty
 

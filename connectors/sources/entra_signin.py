@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connectors.shred import open_embedded
+from connectors.exact import open_embedded
 from connectors.values import is_empty, text
 
 _CATEGORIES = {

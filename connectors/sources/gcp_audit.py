@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from connectors.cells import unquoted
-from connectors.shred import open_embedded
+from connectors.exact import open_embedded
 from connectors.values import integer, is_empty, texts
 
 AUTHENTICATION, ACCOUNT_CHANGE, USER_ACCESS, API_ACTIVITY = 3002, 3001, 3005, 6003

@@ -39,6 +39,7 @@ COMMANDS = {
     "state": "engine.cli.state:state",
     "simulate": "engine.cli.simulate:simulate",
     "schedule": "engine.cli.schedule:schedule",
+    "spark": "engine.cli.spark:spark",
 }
 """Every command and where it stands; only the one that is asked for is imported."""
 

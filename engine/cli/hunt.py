@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.options import LevelWord, Pipelines, Variables
+from engine.cli.options import Engine, EngineWord, LevelWord, Master, Pipelines, ShipCode, SparkConf, Variables
 from engine.cli.scan import Format as AlertFormat
 from engine.errors import UsageError
 
@@ -136,25 +136,33 @@ def sigma(
     show_content: ShowContent = False,
     format: Annotated[AlertFormat | None, typer.Option("--format", help="A table on a terminal, NDJSON when piped or with -o.")] = None,  # noqa: A002
     output: Output = None,
+    engine: Engine = EngineWord.local,
+    master: Master = None,
+    spark_conf: SparkConf = None,
+    ship_code: ShipCode = False,
 ) -> int:
     """Run any Sigma rule or correlation over the stored events, whether it was loaded when they came or not."""
     from datetime import UTC, datetime
 
+    from engine.cli.opened import opened_runner
     from engine.model import Level
     from engine.pipeline.hunting import open_lake
     from engine.sigma.variables import parse as parse_variables
 
     began, ended = _range(start, end)
-    result = open_lake(lake, config=config).sigma(
-        rule,
-        now=datetime.now(UTC),
-        start=began,
-        end=ended,
-        placeholders=parse_variables(variables or ()),
-        pipelines=pipelines or (),
-        min_level=Level.of(min_level),
-        jobs=jobs,
-    )
+    opened = open_lake(lake, config=config)
+    with opened_runner(engine, jobs, master, spark_conf, ship_code) as runner:
+        result = opened.sigma(
+            rule,
+            now=datetime.now(UTC),
+            start=began,
+            end=ended,
+            placeholders=parse_variables(variables or ()),
+            pipelines=pipelines or (),
+            min_level=Level.of(min_level),
+            jobs=jobs,
+            runner=runner,
+        )
     return _show_alerts(result, format, output, show_content, fail_on)
 
 

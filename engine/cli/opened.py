@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from engine.documents.escaping import safe_text
 
 if TYPE_CHECKING:
     from engine.runners.base import Runner
@@ -22,11 +25,15 @@ def open_state(config: Path | None, place: str | None = None) -> State:
 
 
 @contextmanager
-def opened_runner(engine: str, jobs: int | None, master: str | None, conf: Sequence[str] | None) -> Iterator[Runner]:
-    """The runner called ``engine``; a cluster's stages are shown while it works."""
+def opened_runner(engine: str, jobs: int | None, master: str | None, conf: Sequence[str] | None, ship: bool) -> Iterator[Runner]:
+    """The runner called ``engine``; a cluster's stages are shown while it works. ``ship``: its machines get crosswind sent."""
     from engine.report.progress import watch_stages
     from engine.runners.choice import LOCAL, chosen_runner
 
     with ExitStack() as stack:
         told = None if engine == LOCAL else stack.enter_context(watch_stages())
-        yield stack.enter_context(chosen_runner(engine, jobs=jobs, master=master, conf=conf or (), progress=told))
+        yield stack.enter_context(chosen_runner(engine, jobs=jobs, master=master, conf=conf or (), ship=ship, progress=told, notes=_note))
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{safe_text(text)}\n")

@@ -31,6 +31,7 @@ Master = Annotated[
 SparkConf = Annotated[
     list[str] | None, typer.Option("--spark-conf", metavar="spark.NAME=VALUE", help="With --engine spark: a setting of Spark's. May be repeated.")
 ]
+ShipCode = Annotated[bool, typer.Option("--ship-code", help="With --engine spark: send crosswind along, for clusters whose machines do not have it.")]
 
 
 class LevelWord(StrEnum):

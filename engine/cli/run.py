@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Engine, EngineWord, Master, SparkConf
+from engine.cli.options import Engine, EngineWord, Master, ShipCode, SparkConf
 from engine.errors import UsageError
 
 
@@ -28,6 +28,7 @@ def run(
     engine: Engine = EngineWord.local,
     master: Master = None,
     spark_conf: SparkConf = None,
+    ship_code: ShipCode = False,
 ) -> int:
     """Collect what is new, run the rules, store events and alerts, and deliver alerts.
 
@@ -51,7 +52,7 @@ def run(
     again = Backfill(parse_time(start, now) if start else None, parse_time(end, now) if end else None) if backfill else None
     settings = load_config(config, os.environ)
     jobs = settings.jobs_threads if master is None else None
-    with opened_runner(engine, jobs, master, spark_conf) as runner:
+    with opened_runner(engine, jobs, master, spark_conf, ship_code) as runner:
         found = work(settings, lambda: datetime.now(UTC), only=sources or (), backfill=again, deliver=not no_deliver, runner=runner)
     print_run(found, sys.stderr)
     if summary is not None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Engine, EngineWord, LevelWord, Master, Pipelines, SparkConf, Variables
+from engine.cli.options import Engine, EngineWord, LevelWord, Master, Pipelines, ShipCode, SparkConf, Variables
 from engine.errors import SinkError
 from engine.model import Level
 
@@ -38,23 +38,33 @@ def scan(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write alerts to this file.")] = None,
     fail_on: Annotated[LevelWord | None, typer.Option("--fail-on", help="Exit with 1 when an alert at or above this level was found.")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Threads; changes nothing but time. Default: all cores.")] = None,
+    incidents: Annotated[
+        Path | None, typer.Option("--incidents", metavar="FILE", help="Write incidents as NDJSON; as OCSF with --format ocsf.")
+    ] = None,
+    packets: Annotated[Path | None, typer.Option("--packets", metavar="DIR", help="Write a packet of each incident as Markdown and JSON.")] = None,
+    page: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the incidents as one HTML page to hand on.")] = None,
     summary: Annotated[Path | None, typer.Option("--summary", metavar="FILE", help="Write the account of the run as JSON.")] = None,
     show_content: Annotated[bool, typer.Option("--show-content", help="Do not redact prompts, completions and credentials.")] = False,
     engine: Engine = EngineWord.local,
     master: Master = None,
     spark_conf: SparkConf = None,
+    ship_code: ShipCode = False,
 ) -> int:
     """Find attacks in raw logs.
 
     Point it at a folder or bucket dump with any mix of CloudTrail, Azure, Entra ID, GCP and AI inference logs, compressed or not. Alerts go to
-    standard output or FILE; progress and the account of what was read, what ran and what could not be seen go to standard error.
+    standard output or FILE; progress, the account of what was read, what ran and what could not be seen, and the incidents that the alerts amount
+    to, worst first, go to standard error.
     """
     from engine.cli.opened import opened_runner
     from engine.cli.times import parse_time
     from engine.documents.destination import check_outputs, open_output
+    from engine.documents.incident_output import write_incidents, write_packets
     from engine.documents.output import write
     from engine.pipeline import Settings
     from engine.pipeline import scan as run
+    from engine.report.incident_list import print_incidents
+    from engine.report.page.write import write_page
     from engine.report.progress import watch
     from engine.report.summary import exit_code, print_summary, with_failure, write_summary
     from engine.report.table import print_alerts
@@ -63,8 +73,8 @@ def scan(
     now = datetime.now(UTC)
     settings = Settings(now=now, source=source, jobs=jobs, start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
     chosen = format or (Format.table if output is None and sys.stdout.isatty() else Format.ndjson)
-    check_outputs(output=output, summary=summary)
-    with opened_runner(engine, jobs, master, spark_conf) as runner, watch() if runner.shares_memory else nullcontext() as progress:
+    check_outputs(output=output, incidents=incidents, report=page, summary=summary)
+    with opened_runner(engine, jobs, master, spark_conf, ship_code) as runner, watch() if runner.shares_memory else nullcontext() as progress:
         result = run(
             paths,
             settings,
@@ -84,6 +94,12 @@ def scan(
                 print_alerts(result.alerts, stream, show_content=show_content)
             else:
                 write(result.alerts, chosen.value, stream, show_content=show_content)
+        if incidents is not None:
+            write_incidents(result.incidents, result.raised, incidents, ocsf=chosen is Format.ocsf, show_content=show_content)
+        if packets is not None:
+            write_packets(result.incidents, result.raised, packets, show_content=show_content)
+        if page is not None:
+            write_page(result.incidents, result.raised, report, now, page, show_content=show_content)
     except SinkError as error:
         report = with_failure(report, str(error))
     if summary is not None:
@@ -92,4 +108,5 @@ def scan(
         except SinkError as error:
             report = with_failure(report, str(error))
     print_summary(report)
+    print_incidents(result.incidents, sys.stderr, least=Level.of(min_level), show_content=show_content, more="--incidents FILE has all")
     return exit_code(result, Level.of(fail_on) if fail_on else None, report)

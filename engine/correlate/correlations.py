@@ -29,7 +29,8 @@ _ALERTS = {
     "value": pl.Float64(),
 }
 _MEMBERS = {"alert": pl.String(), "hit": pl.UInt32()}
-_LEFT_OUT = {"correlation": pl.UInt32(), "reason": pl.String(), "count": pl.UInt32()}
+_ASIDE = {"correlation": pl.UInt32(), "reason": pl.String(), "uid": pl.String(), "rank": pl.Int64()}
+_UNDECIDED = {"correlation": pl.UInt32(), "group": pl.List(pl.String()), "time": _TIME}
 NO_GROUP = "no group-by value"
 MANY_GROUPS = f"more than {gather.GROUP_VALUES} group values"
 NO_NUMBER = "not a number"
@@ -45,12 +46,20 @@ class Correlated:
     first satisfied window, ``value`` the greatest measure of its satisfied windows (of averages and percentiles that of the first; of extended
     conditions null).
     ``members``: ``alert`` and ``hit`` (row of the hits given), sorted by (alert, time, x.uid, rule). An event stands there once for each rule it
-    matches. ``left_out``: hits that took no part or not fully, ``correlation``, ``reason`` and ``count``.
+    matches. ``aside``: what took no part or not fully, ``correlation``, ``reason``, ``uid`` (x.uid of a hit or uid of an alert) and ``rank`` (index
+    of its rule; of an alert the index of its correlation after those of all rules). ``undecided``: of correlations that others name, what later
+    records may still change: ``correlation``, ``group`` and the ``time`` it begins.
     """
 
     alerts: pl.DataFrame
     members: pl.DataFrame
-    left_out: pl.DataFrame
+    aside: pl.DataFrame
+    undecided: pl.DataFrame
+
+    @property
+    def left_out(self) -> pl.DataFrame:
+        """How much took no part: ``correlation``, ``reason``, ``count``."""
+        return self.aside.group_by("correlation", "reason", maintain_order=True).agg(pl.len().cast(pl.UInt32()).alias("count"))
 
 
 def correlate(
@@ -60,13 +69,16 @@ def correlate(
     *,
     watermarks: Mapping[str, datetime] | None = None,
     feeds: Mapping[str, frozenset[str]] | None = None,
+    settled: Mapping[str, int] | None = None,
 ) -> Correlated:
     """The alerts that ``hits`` of ``rules`` make under ``correlations``, which stand in the order of their dependencies.
 
     ``hits`` has ``rule`` (UInt32 index into ``rules``), ``time``, ``x.uid``, ``x.source``, optionally ``rule_hash`` (hits of another version of their
     rule are ignored) and ``cloud.provider``, and per field F that correlations read ``native.F`` (lists of texts) or F (scalars or lists); a field
     without a column is missing in every hit. ``watermarks`` (source → time) and ``feeds`` (rule uid → its sources) decide which alerts are open;
-    without watermarks none is. Raises EngineError for a correlation that names what is neither a rule nor stands before it.
+    without watermarks none is. ``settled``: uid of a correlation → the watermark, in microseconds since the epoch, that those over its alerts go by
+    at most, for callers whose ``hits`` are a part of all: what is undecided elsewhere counts here too. Raises EngineError for a correlation that
+    names what is neither a rule nor stands before it.
     """
     known, by_uid = {rule.uid: rule for rule in rules}, {one.uid: one for one in correlations}
     used, original = _usable(hits, rules, correlations)
@@ -78,8 +90,9 @@ def correlate(
         level = chains.watermark(one, known, by_uid, watermarks, feeds)
         inner = [made[uid] for uid in one.rules if uid in made]
         changing = [made[uid].settled for uid in one.rules if uid in made and chains.may_change(one, by_uid[uid])]
-        found = _one(one, index, Entries(one, sources), min([level, *changing]), inner, used)
-        made[one.uid] = replace(found, settled=min([found.settled, *(other.settled for other in inner)]))
+        found = _one(one, index, Entries(one, sources), min([level, *changing]), inner, used, one.uid in chained)
+        own = (settled or {}).get(one.uid, found.settled)
+        made[one.uid] = replace(found, settled=min([own, *(other.settled for other in inner)]))
         if one.uid in chained:
             sources[one.uid] = chains.alert_source(one, len(rules) + index, made[one.uid].alerts, made[one.uid].members, used)
     return _joined(list(made.values()), original)
@@ -102,25 +115,30 @@ class _Made:
 
     alerts: pl.DataFrame
     members: pl.DataFrame
-    left_out: pl.DataFrame
+    aside: pl.DataFrame
+    undecided: pl.DataFrame
     settled: int
 
 
 def _joined(made: Sequence[_Made], original: pl.Series | None) -> Correlated:
     alerts = pl.concat([one.alerts for one in made]) if made else pl.DataFrame(schema=_ALERTS)
     members = pl.concat([one.members for one in made]) if made else pl.DataFrame(schema=_MEMBERS)
-    left_out = pl.concat([one.left_out for one in made]) if made else pl.DataFrame(schema=_LEFT_OUT)
+    aside = pl.concat([one.aside for one in made]) if made else pl.DataFrame(schema=_ASIDE)
+    undecided = pl.concat([one.undecided for one in made]) if made else pl.DataFrame(schema=_UNDECIDED)
     if original is not None:
         members = members.with_columns(hit=original.gather(members["hit"]).cast(pl.UInt32()))
     extents = members.select(pl.col("alert").rle().struct.unnest()).select(pl.col("value").alias("alert"), count="len")
     extents = extents.with_columns(first=pl.col("count").cum_sum() - pl.col("count")).sort("alert")
     rows = spread(extents["first"].to_numpy().astype(np.int64), extents["count"].to_numpy().astype(np.int64))
-    return Correlated(alerts.sort("correlation", "first_time", "alert"), members[rows], left_out)
+    return Correlated(alerts.sort("correlation", "first_time", "alert"), members[rows], aside, undecided)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Alerts of some groups: ``opening`` is the row of `Grouped` of the least hit, ``rows`` all those of alert 0, 1, …, ``count`` of each."""
+    """Alerts of some groups: ``opening`` is the row of `Grouped` of the least hit, ``rows`` all those of alert 0, 1, …, ``count`` of each.
+
+    ``undecided``: the rows that begin what is undecided.
+    """
 
     opening: Ints
     number: Ints
@@ -129,10 +147,10 @@ class _Found:
     value: Floats
     rows: Ints
     count: Ints
-    undecided: int | None
+    undecided: Ints
 
 
-def _one(correlation: Correlation, index: int, entries: Entries, watermark: int, inner: Sequence[_Made], hits: pl.DataFrame) -> _Made:
+def _one(correlation: Correlation, index: int, entries: Entries, watermark: int, inner: Sequence[_Made], hits: pl.DataFrame, chained: bool) -> _Made:
     rows = gather.grouped(entries)
     numeric_field = _numbers(correlation, entries)
     span = int(np.timedelta64(correlation.timespan) / _MICROSECOND)
@@ -145,11 +163,18 @@ def _one(correlation: Correlation, index: int, entries: Entries, watermark: int,
             chosen = rows.entry[order]
             wrong = np.union1d(wrong, chosen[numeric_field.other[chosen]])
     left = {NO_GROUP: rows.nowhere, MANY_GROUPS: rows.beyond, NO_NUMBER: wrong}
-    left_out = [(index, reason, _events(entries, chosen)) for reason, chosen in left.items() if len(chosen)]
+    aside = pl.concat([_aside(index, reason, entries, chosen) for reason, chosen in left.items()])
     alerts, members = _frames(correlation, index, entries, rows, found, inner, hits)
-    undecided = [one.undecided for one in found if one.undecided is not None]
-    settled = min([watermark, *(time - 1 for time in undecided)])
-    return _Made(alerts, members, pl.DataFrame(left_out, schema=_LEFT_OUT, orient="row"), settled)
+    undecided = _undecided(index, entries, rows, found if chained else [])
+    settled = min([watermark, *(undecided["time"].to_physical() - 1)])
+    return _Made(alerts, members, aside, undecided, settled)
+
+
+def _undecided(index: int, entries: Entries, rows: Grouped, found: Sequence[_Found]) -> pl.DataFrame:
+    chosen = np.concatenate([one.undecided for one in found]) if found else rows.entry[:0]
+    group, _ = _named(rows, chosen)
+    time = pl.Series(entries.time[rows.entry[chosen]]).cast(_TIME)
+    return pl.DataFrame({"group": group, "time": time}).select(pl.lit(index, pl.UInt32()).alias("correlation"), "group", "time").unique()
 
 
 def _numbers(correlation: Correlation, entries: Entries) -> Numbers | None:
@@ -158,10 +183,9 @@ def _numbers(correlation: Correlation, entries: Entries) -> Numbers | None:
     return entries.numbers(correlation.fields[0])
 
 
-def _events(entries: Entries, chosen: Ints) -> int:
-    """How many distinct hits the chosen entries are."""
-    frame = pl.DataFrame({"uid": entries.uids(chosen), "rule": entries.rule[chosen]})
-    return frame.n_unique()
+def _aside(index: int, reason: str, entries: Entries, chosen: Ints) -> pl.DataFrame:
+    frame = pl.DataFrame({"uid": entries.uids(chosen), "rank": pl.Series(entries.ranks(chosen)).cast(pl.Int64())}).unique(maintain_order=True)
+    return frame.select(pl.lit(index, pl.UInt32()).alias("correlation"), pl.lit(reason).alias("reason"), "uid", "rank")
 
 
 def _in_order(entries: Entries, rows: Grouped, order: Ints, key: Ints) -> tuple[Ints, Ints, Bools]:
@@ -259,11 +283,11 @@ def _alerts(correlation: Correlation, result: Satisfied, seen: windows.Windows, 
             greatest = first_greatest(result.measured.value, piece, len(value))
             result.measured.settle(greatest)
             value = result.measured.value[greatest]
-    undecided = [] if result.undecided is None else [result.undecided]
+    undecided = result.undecided
     if watermark < SETTLED:
         # A run that may still grow beyond the longest length is divided then, which moves alerts inside it.
         growing = ~found.divided & (time[found.run_last] + seen.span >= watermark)
-        undecided += time[found.run_first[growing]].tolist()
+        undecided = np.append(undecided, found.run_first[growing])
     count = found.last - found.first + 1
     # Of the least event's rows the one under the first of its rules says how the group is spelled.
     told = np.flatnonzero(counted)
@@ -275,7 +299,7 @@ def _alerts(correlation: Correlation, result: Satisfied, seen: windows.Windows, 
         value,
         order[spread(found.first, count)],
         count,
-        min(undecided, default=None),
+        order[undecided],
     )
 
 

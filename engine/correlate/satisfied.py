@@ -33,13 +33,13 @@ ORDER = frozenset({CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED})
 class Satisfied:
     """``windows``: the satisfied ones, rising. ``open``: which of these may still be undone. ``measured``: the values of all windows, None of terms.
 
-    ``undecided``: the earliest time that something still undecided rests on, None where all is decided.
+    ``undecided``: the first rows of what is still undecided.
     """
 
     windows: Ints
     open: Bools
     measured: Measured | None
-    undecided: int | None
+    undecided: Ints
 
 
 def by_session(correlation: Correlation) -> bool:
@@ -60,7 +60,7 @@ def by_bounds(correlation: Correlation, found: Windows, measured: Measured, time
     changing = time[found.last[windows]] >= watermark
     if correlation.type not in PER_WINDOW:
         changing &= negative[windows] if negative is not None else False
-    return Satisfied(windows, changing, measured, None)
+    return Satisfied(windows, changing, measured, windows[:0])
 
 
 def _sessions(asked: tuple[Bound, ...], found: Windows, measured: Measured, time: Ints, watermark: int) -> Satisfied:
@@ -76,8 +76,7 @@ def _sessions(asked: tuple[Bound, ...], found: Windows, measured: Measured, time
         measured.settle_near(bound.number, windows)
         holds &= _COMPARE[bound.operator](measured.value[windows], bound.number)
     changing = time[found.last[ends]] + found.span >= watermark if watermark < SETTLED else np.zeros(len(ends), dtype=np.bool_)
-    undecided = int(time[found.first[begins[changing]]].min()) if changing.any() else None
-    return Satisfied(windows[holds], changing[tested][holds], measured, undecided)
+    return Satisfied(windows[holds], changing[tested][holds], measured, found.first[begins[changing]])
 
 
 def first_greatest(value: Floats, part: Ints, parts: int) -> Ints:
@@ -112,9 +111,7 @@ def by_terms(
         sure |= present & ~late if term.absent else present
         changing |= present & late if term.absent else False
     windows = np.flatnonzero(holds)
-    waiting = np.flatnonzero(changing)
-    undecided = int(time[found.first[waiting]].min()) if len(waiting) else None
-    return Satisfied(windows, ~sure[windows], None, undecided)
+    return Satisfied(windows, ~sure[windows], None, found.first[changing])
 
 
 def measure(correlation: Correlation, found: Windows, rule: Ints, names: tuple[str, ...]) -> Measured:

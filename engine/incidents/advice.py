@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from engine.incidents.clock import micros
@@ -50,19 +51,25 @@ def next_hunts(named: Iterable[tuple[str, str]], tactics: Iterable[str], models:
     return (*trails, *suggested[: HUNTS - len(trails)])
 
 
-def containment(members: Sequence[tuple[Alert, Iterable[tuple[str, str]]]]) -> tuple[Containment, ...]:
-    """Commands against the identities and keys that acted in ``members``, sorted, each once; values that no shell should see are left out."""
+def containment(members: Sequence[tuple[Alert, Sequence[tuple[str, str]]]]) -> tuple[Containment, ...]:
+    """Commands against the identities and keys that acted in ``members``, each once, those behind most alerts first.
+
+    Where a key was found in a text, whoever wrote it is not the one to stop. Values that no shell should see are left out.
+    """
     found: dict[str, Containment] = {}
+    times: Counter[str] = Counter()
     last = max((alert.last_time for alert, _ in members), key=micros, default=None)
     before = last.strftime("%Y-%m-%dT%H:%M:%SZ") if last else ""
     for alert, named in members:
-        acting = sorted({entity for role, entity in named if role in _ACTING and _PLAIN.fullmatch(entity)})
+        leaked = any(role == "leaked" for role, _ in named)
+        acting = sorted({entity for role, entity in named if role == ("leaked" if leaked else "actor") and _PLAIN.fullmatch(entity)})
         users = [match["user"] for entity in acting if (match := _USER.fullmatch(entity.partition(":")[2]))]
         service = alert.evidence.get("actor.user.type_id") in (3, 4)
         for entity in acting:
             for made in _commands(entity, users, service=service, before=before):
                 found.setdefault(made.command, made)
-    kept = sorted(found.values(), key=lambda each: (each.provider, each.what, each.command))
+                times[made.command] += 1
+    kept = sorted(found.values(), key=lambda each: (each.what.startswith("list "), -times[each.command], each.command))
     return tuple(kept[:COMMANDS])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from engine.model import Alert, Blast
 
@@ -16,7 +16,7 @@ _DATA = re.compile(
 _BUCKET = ("AWS::S3::", "s3", "bucket", "gcs_bucket", "storage")
 
 
-def blast(members: Sequence[tuple[Alert, Iterable[tuple[str, str]]]]) -> Blast:
+def blast(members: Sequence[tuple[Alert, Sequence[tuple[str, str]]]]) -> Blast:
     """What the alerts of ``members`` touched, each with its (role, entity) participants.
 
     An alert counts as writing where its first event changes something, as reading otherwise; what was read and written stands in both.

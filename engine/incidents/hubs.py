@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from engine.incidents.clock import DAY, Ordered
+from engine.incidents.clock import HOUR, Ordered
 
 HISTORY_DAYS = 30
 BUSY_DAYS = 10
@@ -16,12 +16,14 @@ BUSY_DAYS = 10
 SHARED_BY = 4
 """More acting identities than this behind one address, or on one resource, in the 30 days before: an egress, a NAT, a shared store."""
 RARE_BITS = 8.0
-"""An address is rare when fewer than 1 in 2^8 events of the 30 days before came from it."""
+"""An address is rare when fewer than 1 in 2^8 sightings of the 30 days before were of it."""
 FAN_OUT = 1_000
 """Alerts one key may join on one UTC day."""
 
-SIGHTINGS: dict[str, pl.DataType] = {"entity": pl.String(), "actor": pl.String(), "day": pl.Int64(), "events": pl.Int64()}
-"""Schema of sightings: how many events of a UTC day (days since the epoch) came from an address (``ip:…``, ``asn_agent:…``) by an actor (or null)."""
+SIGHTINGS: dict[str, pl.DataType] = {"entity": pl.String(), "actor": pl.String(), "hour": pl.Int64()}
+"""Schema of sightings: from an address (``ip:…``) somebody (or null) acted in an hour (since the epoch), each once: a set, so that repeated records
+and batches that overlap add nothing.
+"""
 
 _SERVICE = re.compile(
     r"aws\.(?:root|service):.*"
@@ -51,17 +53,24 @@ def known_hub(entity: str) -> str | None:
     return "belongs to the provider or to everybody" if _SERVICE.fullmatch(entity) else None
 
 
-def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, never: frozenset[str]) -> pl.DataFrame:
+def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, never: frozenset[str], contested: pl.Series) -> pl.DataFrame:
     """The rows of ``keyed`` (``alert``, ``key``, ``strength``, ``actor``) that must not join: ``alert``, ``key``, ``why``.
 
     Everything that is counted is counted over the 30 UTC days before the day the alert begins, so nothing that happens that day or later changes it;
-    only `FAN_OUT`, a bound on work, counts that day itself. ``never`` are the operator's own hubs.
+    only `FAN_OUT`, a bound on work, counts that day itself. ``never`` are the operator's own hubs, ``contested`` the e-mail addresses of
+    several people.
     """
     days = pl.DataFrame({"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "day": ordered.day})
     rows = keyed.join(days, on="alert").select("alert", "key", "strength", "actor", "day")
     texts = rows["key"].unique()
+    # Of events and resources there are most, and nobody knows one as a hub.
+    own = texts.str.contains("^(event|request|resource):") & ~texts.is_in(list(never))
+    texts = texts.filter(~own)
     reasons = [known_hub(text) or ("is named as one that never joins" if text in never else None) for text in texts.to_list()]
-    named = pl.DataFrame({"key": texts, "why": pl.Series(reasons, dtype=pl.String)}).drop_nulls()
+    named = pl.DataFrame({"key": texts, "why": pl.Series(reasons, dtype=pl.String)}).with_columns(
+        pl.when(pl.col("key").is_in(contested.implode())).then(pl.lit("belongs to several identities")).otherwise("why").alias("why")
+    )
+    named = named.drop_nulls()
     found = [rows.join(named, on="key").select("alert", "key", "why")]
     asked = rows.select("key", "day", "strength").unique()
     judged = pl.concat([_busy(asked, rows), _shared_target(asked, rows), _fan_out(rows), _not_rare(asked, sightings)])
@@ -101,21 +110,19 @@ def _fan_out(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
-    """Addresses of which nothing says that they are rare: rarity is -log2 of their share of all events of their kind, one added for the unseen."""
-    weak = asked.filter(pl.col("strength") == "weak").select("key", "day").unique()
+    """Addresses of which nothing says that they are rare: rarity is -log2 of their share of all sightings, one added for those never seen."""
+    weak = asked.filter(pl.col("key").str.contains("^(ip|asn_agent|prompt):")).select("key", "day").unique()
     if weak.is_empty():
         return pl.DataFrame(schema=_REASON)
-    kind = pl.col("key").str.extract(r"^([a-z_]+):").alias("kind")
-    sums = sightings.group_by(pl.col("entity").str.extract(r"^([a-z_]+):").alias("kind"), "day").agg(pl.col("events").sum())
-    days = weak.select(kind, "day").unique()
-    pairs = days.join(sums.rename({"day": "seen_day"}), on="kind")
+    seen = sightings.unique().select(pl.col("entity").alias("key"), "actor", seen_day=pl.col("hour").floordiv(24))
+    sums = seen.group_by("seen_day").len("sightings")
+    pairs = weak.select("day").unique().join(sums, how="cross")
     before = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
-    totals = before.group_by("kind", "day").agg(pl.col("events").sum().alias("total"))
-    seen = sightings.select(pl.col("entity").alias("key"), "actor", "events", seen_day="day").join(weak.select("key").unique(), on="key", how="semi")
-    counted = _within(weak, seen, pl.struct(n=pl.col("events").sum(), actors=pl.col("actor").drop_nulls().n_unique()).alias("c")).unnest("c")
+    totals = before.group_by("day").agg(pl.col("sightings").sum().alias("total"))
+    asked_for = seen.join(weak.select("key").unique(), on="key", how="semi")
+    counted = _within(weak, asked_for, pl.struct(n=pl.len(), actors=pl.col("actor").drop_nulls().n_unique()).alias("c")).unnest("c")
     judged = (
-        weak.with_columns(kind)
-        .join(totals, on=["kind", "day"], how="left")
+        weak.join(totals, on="day", how="left")
         .join(counted, on=["key", "day"], how="left")
         .with_columns(pl.col("total", "n", "actors").fill_null(0))
         .with_columns(bits=((pl.col("total") + 1) / (pl.col("n") + 1)).log(2))
@@ -124,13 +131,20 @@ def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("actors") > SHARED_BY)
         .then(pl.format("was used by {} identities in the 30 days before: a shared way out", "actors"))
         .when(pl.col("total") < 2**RARE_BITS)
-        .then(pl.lit("cannot be shown to be rare: too few events of the 30 days before are known"))
+        .then(pl.lit("cannot be shown to be rare: too little is known of the 30 days before"))
         .when(pl.col("bits") < RARE_BITS)
-        .then(pl.format("is common: {} of {} events of the 30 days before", "n", "total"))
+        .then(pl.format("is common: {} of {} sightings in the 30 days before", "n", "total"))
     )
     return judged.select("key", "day", why.alias("why")).drop_nulls()
 
 
-def day_of(column: str) -> pl.Expr:
-    """The UTC day of a time column, as sightings count it."""
-    return pl.col(column).dt.timestamp("us").floordiv(DAY).cast(pl.Int64)
+SIGHTED = ("src_endpoint.ip", "actor.user.uid")
+"""The columns sightings are made of, beside ``time``."""
+
+
+def sightings_of(events: pl.DataFrame) -> pl.DataFrame:
+    """The sightings in ``events``, which have ``time`` and the columns `SIGHTED`."""
+    hour = pl.col("time").dt.timestamp("us").floordiv(HOUR)
+    seen = events.lazy().filter(pl.col("src_endpoint.ip").is_not_null())
+    named = seen.select(pl.col("src_endpoint.ip").alias("ip"), pl.col("actor.user.uid").alias("actor"), hour=hour).unique().collect()
+    return named.select(pl.concat_str(pl.lit("ip:"), pl.col("ip").str.to_lowercase()).alias("entity"), "actor", "hour")

@@ -17,10 +17,10 @@ from engine.incidents.clock import Ordered, in_order
 from engine.incidents.grouping import Groups, group
 from engine.incidents.hubs import SIGHTINGS, hubs
 from engine.incidents.joining import Ties, ties
-from engine.incidents.keys import keys
+from engine.incidents.keys import contested, keys
 from engine.incidents.links import links
 from engine.incidents.participants import participants
-from engine.incidents.rules import RuleFacts
+from engine.incidents.rules import RANK, RuleFacts
 from engine.incidents.score import Circumstance, score
 from engine.incidents.windows import RANKS
 from engine.model import Alert, Incident, Principal, Strength, TacticStep
@@ -61,7 +61,7 @@ def incidents(alerts: Iterable[Alert], given: Given | None = None) -> list[Incid
         return []
     parts = participants(ordered.alerts)
     keyed, origins = keys(parts, ordered, given.edges)
-    left_out = hubs(keyed, ordered, given.sightings, given.never)
+    left_out = hubs(keyed, ordered, given.sightings, given.never, contested(parts, given.edges))
     joining = keyed.join(left_out, on=["alert", "key"], how="anti")
     groups = group(links(joining, ordered), ordered, given.rules)
     told = _Told(ordered, given, _named(parts, ordered), _main_keys(joining, parts, ordered), _behind(origins), _why_not(left_out))
@@ -175,7 +175,7 @@ def _title(alerts: Sequence[Alert], providers: Sequence[str]) -> str:
 def _tactics(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> tuple[TacticStep, ...]:
     first: dict[str, TacticStep] = {}
     for alert in alerts:
-        for tactic in rules.get(alert.rule.uid, RuleFacts()).tactics:
+        for tactic in sorted(rules.get(alert.rule.uid, RuleFacts()).tactics, key=RANK.__getitem__):
             first.setdefault(tactic, TacticStep(tactic, alert.first_time, alert.uid))
     return tuple(first.values())
 

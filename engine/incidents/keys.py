@@ -71,6 +71,17 @@ def keys(parts: pl.DataFrame, ordered: Ordered, edges: pl.DataFrame) -> tuple[pl
     return keyed.select(pl.col(name).cast(dtype) for name, dtype in KEYED.items()), origins
 
 
+def contested(parts: pl.DataFrame, edges: pl.DataFrame) -> pl.Series:
+    """The e-mail addresses that several identities of Entra have, such as one in each of two tenants: they stand for none of them."""
+    acting = parts.filter(pl.col("role") == "actor")
+    people = acting.filter(pl.col("entity").str.starts_with("entra.object:")).select("alert", parent="entity")
+    together = acting.filter(pl.col("entity").str.starts_with("email:")).join(people, on="alert").select("entity", "parent")
+    between = edges.filter(pl.col("kind") == "user_name").select("child", "parent")
+    ways = [between.select(entity=one, parent=other) for one, other in (("child", "parent"), ("parent", "child"))]
+    pairs = pl.concat([together, *ways]).filter(pl.col("entity").str.starts_with("email:") & pl.col("parent").str.starts_with("entra.object:"))
+    return pairs.group_by("entity").agg(pl.col("parent").n_unique().alias("n")).filter(pl.col("n") > 1)["entity"].sort()
+
+
 def _cloud(column: str) -> pl.Expr:
     return pl.col(column).str.extract(r"^([a-z0-9]+)[.:]").replace_strict(_CLOUDS, default=None, return_dtype=pl.String)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.incidents.clock import micros
-from engine.incidents.rules import RANK, RuleFacts
+from engine.incidents.clock import HOUR, micros
+from engine.incidents.rules import RANK, TACTICS, RuleFacts
 from engine.model import Alert, AlertKind, Factor, Level, State
 
 BASE: dict[Level, int] = {Level.INFORMATIONAL: 5, Level.LOW: 20, Level.MEDIUM: 40, Level.HIGH: 70, Level.CRITICAL: 95}
@@ -21,7 +21,6 @@ RANK_POWER = 1.5
 PER_TACTIC = 0.15
 PER_CLOUD = 1.2
 TRUST = 1.3
-_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _risks(
     best: dict[tuple[str, str, int], tuple[float, str, Alert]] = {}
     for alert, key in zip(alerts, keys, strict=True):
         risk, why = _risk(alert, circumstances.get(alert.uid, ()))
-        once = (alert.rule.uid, key, micros(alert.first_time) // _HOUR)
+        once = (alert.rule.uid, key, micros(alert.first_time) // HOUR)
         known = best.get(once)
         if known is None or (-risk, alert.uid) < (-known[0], known[2].uid):
             best[once] = (risk, why, alert)
@@ -121,16 +120,16 @@ def _risk(alert: Alert, circumstances: Sequence[Circumstance]) -> tuple[float, s
 
 def longest_chain(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> list[str]:
     """The longest sequence of tactics that the alerts show in the order of an attack, each by another alert; of equals the one of earlier tactics."""
-    best: list[tuple[int, ...]] = [()] * len(RANK)
-    words = list(RANK)
+    # A chain is its length and its tactics with the sign turned, so that the greater one is the longer, of equals the one of earlier tactics.
+    nothing: tuple[int, tuple[int, ...]] = (0, ())
+    best = [nothing] * len(RANK)
     for alert in alerts:
         former = list(best)
         for tactic in rules.get(alert.rule.uid, RuleFacts()).tactics:
             rank = RANK[tactic]
-            grown = max(((*chain, rank) for chain in [(), *former[:rank]]), key=lambda chain: (len(chain), tuple(-each for each in chain)))
-            best[rank] = max(best[rank], grown, key=lambda chain: (len(chain), tuple(-each for each in chain)))
-    found = max(best, key=lambda chain: (len(chain), tuple(-each for each in chain)), default=())
-    return [words[rank] for rank in found]
+            length, ranks = max(former[:rank], default=nothing)
+            best[rank] = max(best[rank], (length + 1, (*ranks, -rank)))
+    return [TACTICS[-rank] for rank in max(best)[1]]
 
 
 def _level(points: float, alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> tuple[Level, str]:

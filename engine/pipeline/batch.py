@@ -21,6 +21,7 @@ from engine.correlate import evidence
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
+from engine.incidents.hubs import SIGHTED, sightings_of
 from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import issued, paths_for_edges, told_by_hits
 from engine.schema import COLUMNS, Mapping
@@ -63,6 +64,8 @@ class Found:
     hits: list[pl.DataFrame] = field(default_factory=list)
     seen_paths: dict[str, set[str]] = field(default_factory=dict)
     frames: list[pl.DataFrame] = field(default_factory=list)
+    sightings: list[pl.DataFrame] = field(default_factory=list)
+    """Who acted from which address in which hour, of every record that could be read."""
     edges: list[pl.DataFrame] = field(default_factory=list)
     """Edges between identities, of every record that could be read: that another has its identity takes nothing from what it tells."""
 
@@ -94,6 +97,7 @@ def _add(found: Found, other: Found) -> None:
     found.index.extend(other.index)
     found.hits.extend(other.hits)
     found.frames.extend(other.frames)
+    found.sightings.extend(other.sightings)
     found.edges.extend(other.edges)
     found.events.update(other.events)
     for source, (low, high) in other.spans.items():
@@ -113,7 +117,10 @@ def work(
     ``whole``: with all common columns of the events in ``frames``, for those who keep them; ``frames``: with those that were read anyway.
     """
     wants = {
-        name: Want(tuple(COLUMNS) if whole else plan.columns, tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))))
+        name: Want(
+            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED))),
+            tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))),
+        )
         for name, plan in program.plans.items()
     }
     found = Found(batch, batch.records.height)
@@ -121,6 +128,7 @@ def work(
         plan = program.plans[mapping.source]
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
+        found.sightings.append(sightings_of(events))
         found.edges.append(issued(events, mapping))
         if plan.rules and (hits := detect(events, plan)).height:
             found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))

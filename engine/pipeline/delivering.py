@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError, CrosswindError, SinkError, UsageError
+from engine.model import Level
 from engine.report.rule_files import near
 from engine.sinks import make_sink
 from engine.sinks.base import Sink
@@ -58,9 +59,13 @@ def deliver(
     *,
     stopped: Callable[[], bool] = _never,
 ) -> tuple[Drained, ...]:
-    """Drain the outbox into the sinks (none named: all), each for itself: one that cannot even be made keeps nothing from the others."""
+    """Drain the outbox into the sinks (none named: all), each for itself: one that cannot even be made keeps nothing from the others.
+
+    A sink that is new hears of all alerts that stand.
+    """
     reports: list[Drained] = []
     for settings in _chosen(config, names):
+        state.introduce(settings.name, now, Level.of(config.min_level))
         try:
             with _made(settings) as sink:
                 reports += drain(state, [sink], now, limit, show_content=config.show_content, stopped=stopped)

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from connectors.exact import look_up
 from connectors.normalize import NATIVE, Want, columns_of
-from connectors.shred import look_up
 from connectors.sources import load_mappings
 from connectors.values import micros
 from engine import jsontext

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from connectors.batches import Input
+from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program
-from engine.identity.edges import together
 from engine.pipeline.batch import Settings
+from engine.pipeline.correlating import Principals, ReadAgain, left_out, raise_alerts, watermarks, work_of
+from engine.pipeline.far_alerts import HitFile, far_alerts, worth_it
+from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_hits import from_lake
-from engine.pipeline.run import Matched
+from engine.pipeline.origins import with_principals
+from engine.pipeline.run import Looked
 from engine.pipeline.spread import DROPPING, READING, Reading, gather_spread, over, placed
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded
@@ -44,8 +51,8 @@ def gather_far(
     program: Program,
     mappings: AnyMapping[str, Mapping],
     runner: Runner,
-) -> Matched:
-    """All hits, by way of files. Ctrl-C ends it without a result."""
+) -> Looked:
+    """All alerts, by way of files. Ctrl-C ends it without a result."""
     stage = Stage(READING, f"rules {rules_digest(program)[:12]}")
     with passing_lake() as lake, heeded() as stopped, writers_of(lake.path, _BATCH) as writers:
         reading = Reading(given.transport, program, settings, lake.path, _BATCH, None)
@@ -56,22 +63,56 @@ def gather_far(
         places = gathered.losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
         writers.hits.drop(placed(places, given), over(runner, Stage(DROPPING, stage.about)))
         numbers = {obj.uri: number for number, obj in enumerate(given.objects)}
-        hits = stored_hits(lake, writers, program, lambda uris: uris.replace_strict(numbers, return_dtype=pl.UInt32))
-        edges = stored_edges(lake, writers)
-    return Matched(hits, gathered.totals, partial(given.read_again, settings.limits), edges)
+        numbered = partial(pl.Series.replace_strict, old=numbers, return_dtype=pl.UInt32)
+        read_again = partial(given.read_again, settings.limits)
+        found = Passing(lake, writers, numbered, read_again, principals_by(gathered.edges, mappings))
+        raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
+    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings)
 
 
-def stored_hits(lake: Lake, writers: Writers, program: Program, numbers: Callable[[pl.Series], pl.Series]) -> pl.DataFrame | None:
-    """Commit the hits of a passing lake, and read them as the kernels want them, with the number of the object of each as ``object_index``."""
-    writers.hits.commit("")
-    store = HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
-    for rows in lake.scan("hits").collect_batches(chunk_size=_ROWS, maintain_order=False):
-        hits = from_lake(rows, program)
-        store.add(hits.with_columns(numbers(hits["x.object"]).alias("object_index")))
-    return store.collect()
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Hits that were written to a passing lake and are to be committed. ``numbers`` gives objects their numbers, ``read_again`` the texts there,
+    ``principals`` who stands behind hits.
+    """
 
+    lake: Lake
+    writers: Writers
+    numbers: Callable[[pl.Series], pl.Series]
+    read_again: ReadAgain
+    principals: Principals
 
-def stored_edges(lake: Lake, writers: Writers) -> pl.DataFrame:
-    """Commit the edges between identities of a passing lake, and read them."""
-    writers.edges.commit("")
-    return together([lake.scan("edges").collect()])
+    def raised(
+        self,
+        program: Program,
+        mappings: AnyMapping[str, Mapping],
+        latest: AnyMapping[str, datetime],
+        now: datetime,
+        runner: Runner,
+        stage: Stage,
+        stopped: Callable[[], bool],
+    ) -> tuple[Raised, Counter[int]]:
+        """The alerts of these hits, and how many of them each rule (by its index) has. Many are worked on by ``runner``."""
+        index = {rule.uid: number for number, rule in enumerate(program.ruleset.rules)}
+        counts: Counter[int] = Counter()
+        for rows in self.writers.hits.rows(["rule"]):
+            counts.update({index[uid]: count for uid, count in rows["rule"].value_counts().iter_rows()})
+        self.writers.hits.commit("")
+        if program.by_principal() or not worth_it(counts.total(), runner):  # who stands behind a hit is known here alone
+            hits = self._hits(program)
+            if hits is None:
+                return Raised(), counts
+            return raise_alerts(hits, program, mappings, latest, now, self.read_again, self.principals), counts
+        work = work_of(program, watermarks(latest, mappings, now))
+        told = far_alerts(self.lake.files("hits"), HitFile(program), work, counts.total(), runner, stage, stopped)
+        if told is None:
+            raise KeyboardInterrupt
+        alerts = with_principals(told.alerts, self.lake, mappings, self.principals)
+        return Raised(alerts, left_out(told.left_out, program.correlations)), counts
+
+    def _hits(self, program: Program) -> pl.DataFrame | None:
+        store = HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
+        for rows in self.lake.scan("hits").collect_batches(chunk_size=_ROWS, maintain_order=False):
+            hits = from_lake(rows, program)
+            store.add(hits.with_columns(self.numbers(hits["x.object"]).alias("object_index")))
+        return store.collect()

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from connectors.batches import Batch, Place
-from connectors.normalize import FUTURE, NATIVE, Want, normalize
 from connectors.sources import load_mappings
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
-from engine.detect.kernel import detect
 from engine.detect.program import Program, compile_program
-from engine.model import Alert, Level, Reject, State
-from engine.pipeline.batch import Found, Settings, isolated, with_evidence
+from engine.model import Alert, Level, State
+from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import raise_alerts
-from engine.pipeline.identity_edges import told_by_hits
-from engine.pipeline.origins import edges_behind
+from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, chunks, isolated_chunk, read_records, work_chunk
+from engine.pipeline.origins import principals_in
 from engine.pipeline.run import portable
 from engine.runners import local
-from engine.schema import Mapping as SourceMapping
+from engine.runners.base import Runner
+from engine.runners.local import LocalRunner
 from engine.sigma.cache import load_cached
 from engine.sigma.document import TEXT
 from engine.sigma.ruleset import RuleSet
@@ -53,23 +49,6 @@ class SigmaHunt:
     seconds: float
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What the chunks so far had."""
-
-    events: Counter[str] = field(default_factory=Counter)
-    latest: dict[str, datetime] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
-    hits: int = 0
-
-    def add(self, found: Found) -> None:
-        self.events.update(found.events)
-        self.rejects.extend(found.rejects)
-        for source, moment in found.latest.items():
-            self.latest[source] = max(self.latest.get(source, moment), moment)
-        self.hits += sum(frame.height for frame in found.hits)
-
-
 def hunt_sigma(
     lake: Lake,
     rule: str | Path,
@@ -82,11 +61,12 @@ def hunt_sigma(
     pipelines: Sequence[str | Path] = (),
     min_level: Level = Level.INFORMATIONAL,
     jobs: int | None = None,
+    runner: Runner | None = None,
 ) -> SigmaHunt:
     """Run the rules and correlations of ``rule`` (a file, a directory, or YAML text) over the stored events from ``start`` up to before ``end``.
 
-    ``others`` are searched for what its correlations refer to. Only sources the rules run on are read. Raises UsageError for a path that does not
-    exist, and the RuleError of a single document that does not load.
+    ``others`` are searched for what its correlations refer to. Only sources the rules run on are read. ``runner`` is where that is done (None: in
+    ``jobs`` threads of this process). Raises UsageError for a path that does not exist, and the RuleError of a single document that does not load.
     """
     began = time.perf_counter()
     mappings = load_mappings()
@@ -97,20 +77,17 @@ def hunt_sigma(
     settings = Settings(now=now, start=start, end=end, jobs=jobs)
     sources = [name for name, plan in program.plans.items() if plan.rules]
     objects = Objects()
-    seen, store = _Seen(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
-    step = partial(_work, program=program, mappings=mappings, settings=settings)
-    edges: list[pl.DataFrame] = []
-    streams = (_chunks(lake, source, settings, objects) for source in sources)
-    for found in local.run(streams, lambda each: _isolated(each, step), jobs or local.default_jobs()):
-        seen.add(found)
-        for hits in found.hits:
-            store.add(hits)
-        edges += found.edges
-    matched = store.collect()
-    again = partial(_read_again, lake, sources, settings, objects)
-    raised = Raised()
-    if matched is not None:
-        raised = raise_alerts(matched, program, mappings, seen.latest, now, again, edges_behind(matched, lake, mappings, edges))
+    runner = runner or LocalRunner(jobs)
+    again = partial(read_records, lake, sources, settings, objects)
+    if runner.shares_memory:
+        matched, seen = _gather(lake, sources, program, settings, objects, runner)
+        raised = Raised()
+        if matched is not None:
+            raised = raise_alerts(matched, program, mappings, seen.latest, now, again, principals_in(lake, mappings, seen.edges))
+    else:
+        from engine.pipeline.far_hunt import gather_far
+
+        raised, seen = gather_far(lake, sources, program, settings, objects, again, runner)
     alerts = [alert for alert in raised.alerts if alert.rule.uid in own]
     shown = [alert for alert in alerts if alert.level >= min_level]
     failures = [*map(str, ruleset.errors), *map(str, program.refused.values())]
@@ -118,6 +95,20 @@ def hunt_sigma(
     notes = [*ruleset.notes, *program.partly, *raised.notes]
     highest = max((alert.level for alert in alerts if alert.state is State.LIVE), default=None)
     return SigmaHunt(shown, highest, dict(seen.events), seen.hits, tuple(failures), tuple(notes), time.perf_counter() - began)
+
+
+def _gather(
+    lake: Lake, sources: Sequence[str], program: Program, settings: Settings, objects: Objects, runner: Runner
+) -> tuple[pl.DataFrame | None, Seen]:
+    """All hits, in the memory of this process."""
+    seen, store = Seen(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
+    step = partial(work_chunk, program=program, mappings=load_mappings(), settings=settings)
+    streams = (chunks(lake.events_between([source], settings.start, settings.end, READ_COLUMNS), source, objects) for source in sources)
+    for found in local.run(streams, lambda each: isolated_chunk(each, step), runner.slots):
+        seen.add(found)
+        for hits in found.hits:
+            store.add(hits)
+    return store.collect(), seen
 
 
 # --- rules --------------------------------------------------------------------------------------------------------------------------------------
@@ -156,93 +147,3 @@ def _loaded(
 
 def _all(ruleset: RuleSet) -> list[Rule | Correlation]:
     return [*ruleset.rules, *ruleset.correlations]
-
-
-# --- events -------------------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Stored events of one source, and the number of the object each was read from."""
-
-    source: str
-    events: pl.DataFrame
-
-
-class Objects:
-    """Numbers for the objects events were read from; threads may ask for them."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._uris: list[str] = []
-        self._lock = threading.Lock()
-
-    def numbers(self, uris: pl.Series) -> pl.Series:
-        """The number of each."""
-        with self._lock:
-            for uri in uris.unique().to_list():
-                if uri not in self._numbers:
-                    self._numbers[uri] = len(self._uris)
-                    self._uris.append(uri)
-            return uris.replace_strict(self._numbers, return_dtype=pl.UInt32)
-
-    def uri(self, number: int) -> str:
-        """The object with a number."""
-        return self._uris[number]
-
-
-def _chunks(lake: Lake, source: str, settings: Settings, objects: Objects) -> Iterator[_Chunk]:
-    found = lake.events_between([source], settings.start, settings.end, _COLUMNS)
-    for events in found.collect_batches(chunk_size=_ROWS, maintain_order=False, engine="streaming"):
-        if not events.height:
-            continue
-        yield _Chunk(source, events.with_columns(objects.numbers(events["x.object"]).alias("object_index")))
-
-
-def _isolated(chunk: _Chunk, step: partial[Found]) -> Found:
-    """`isolated` for stored events: one that cannot be worked on takes no other with it."""
-    records = chunk.events.select(pl.col("x.object").alias("object"), pl.col("x.position").alias("position"))
-    records = records.with_columns(pl.int_range(pl.len()).alias("row"))
-    return isolated(Batch(records), lambda batch: step(_Chunk(chunk.source, chunk.events[batch.records["row"]])))
-
-
-def _work(chunk: _Chunk, *, program: Program, mappings: Mapping[str, SourceMapping], settings: Settings) -> Found:
-    stored, mapping, plan = chunk.events, mappings[chunk.source], program.plans[chunk.source]
-    found = Found(Batch(pl.DataFrame()), stored.height)
-    events, found.rejects = _shredded(stored, mapping, Want(plan.columns, plan.paths), settings.now)
-    found.events[chunk.source] += events.height
-    seen = found.seen_paths.setdefault(chunk.source, set())
-    seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
-    latest = stored.filter(pl.col("time") <= settings.now + FUTURE)["time"].max()
-    if isinstance(latest, datetime):
-        found.latest[chunk.source] = latest
-    hits = detect(events, plan)
-    if hits.height:
-        found.hits.append(with_evidence(hits, events, events["object_index"], mapping, program, settings))
-        found.edges.append(told_by_hits(hits, events, mapping))
-    return found
-
-
-def _shredded(stored: pl.DataFrame, mapping: SourceMapping, want: Want, now: datetime) -> tuple[pl.DataFrame, list[Reject]]:
-    """The events a scan would make of stored records, with the identity, place and flags they were stored with, and those it would reject."""
-    records = stored.select("raw_data", pl.lit("").alias("object"), pl.int_range(pl.len()).alias("position"), pl.lit(False).alias("repaired"))
-    made = normalize(records, mapping, want, now=now)
-    kept = stored[made.events["x.position"]]
-    places = stored.select("x.object", "x.position").rows()
-    rejects = [replace(reject, object=places[at][0], position=places[at][1]) for reject in made.rejects if (at := reject.position) is not None]
-    return made.events.with_columns(kept["x.uid"], kept["x.object"], kept["x.position"], kept["x.flags"], kept["object_index"]), rejects
-
-
-def _read_again(lake: Lake, sources: Sequence[str], settings: Settings, objects: Objects, places: Sequence[Place]) -> dict[Place, str]:
-    """The records at some places, from the lake."""
-    wanted = pl.DataFrame(
-        {
-            "x.object": [objects.uri(index) for index, _ in places],
-            "x.position": [position for _, position in places],
-            "index": [index for index, _ in places],
-        },
-        schema_overrides={"x.position": pl.Int64},
-    )
-    found = lake.events_between(sources, settings.start, settings.end, ["x.object", "x.position", "raw_data"])
-    rows = found.join(wanted.lazy(), on=["x.object", "x.position"]).select("index", "x.position", "raw_data").collect(engine="streaming")
-    return {(index, position): raw for index, position, raw in rows.iter_rows()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as AnyMapping
+from functools import partial
 
 import polars as pl
 
 from connectors.edges import may_issue, raw_edges
 from connectors.normalize import NATIVE
+from engine.correlate.principals import behind
 from engine.identity.edges import described, empty, together
 from engine.schema import Mapping
 from engine.store.frames import in_own_memory
@@ -42,6 +45,11 @@ def told(events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 def told_by_hits(hits: pl.DataFrame, events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     """The edges that the events tell which ``hits`` (``row``) matched."""
     return in_own_memory(together([told(events.select("x.uid", "time", "raw_data")[hits["row"].unique()], mapping)]))
+
+
+def principals_by(edges: Sequence[pl.DataFrame], mappings: AnyMapping[str, Mapping]) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Who stands behind hits, by the ``edges`` of batches."""
+    return partial(behind, by_source=actors_by_source(mappings), edges=together(edges))
 
 
 def actors_by_source(mappings: AnyMapping[str, Mapping]) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -22,20 +21,24 @@ from connectors.cursors import Planned, planned_from_json, planned_to_json
 from connectors.transports.files import FilesTransport
 from engine.config import Config
 from engine.correlate.alerts import Raised
+from engine.correlate.keying import Work
+from engine.correlate.partitions import Gathered
+from engine.correlate.principals import with_principal
 from engine.detect.program import Program
 from engine.model import Alert, Level, RunReport, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.configured import mappings_of
 from engine.pipeline.correlating import watermarks
+from engine.pipeline.far_alerts import HitFile, far_alerts, hit_files, worth_it
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
-from engine.pipeline.origins import principals_of, since_of, touched_by
+from engine.pipeline.origins import principals_in, since_of, touched_by, with_principals
 from engine.pipeline.redetect import redetect, take_over
-from engine.pipeline.revising import FIRST, LAST, Revision, revision, union
+from engine.pipeline.revising import FIRST, LAST, Revision, Span, at_once, overall, revision, union
 from engine.report.account import build_report
 from engine.report.summary import as_json
-from engine.runners.base import Runner, Stage
+from engine.runners.base import Runner, Stage, never
 from engine.runners.local import LocalRunner
 from engine.schema import Mapping as SourceMapping
 from engine.sigma.correlation import silenced
@@ -134,7 +137,18 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         else:
             planned, skips, rejects = Planned(), (), ()
             span = (_moment(told["start"]) or FIRST, _moment(told["end"]) or LAST)
-            written = redetect(told["rules"], span, bench.lake, plan.batch, writers, bench.program, bench.settings)
+            written = redetect(
+                told["rules"],
+                span,
+                bench.lake,
+                plan.batch,
+                writers.hits,
+                bench.program,
+                bench.settings,
+                runner=bench.runner,
+                stopped=bench.stopped,
+                stage=Stage("reading", f"batch {plan.batch}: {told['reason']}, rules {plan.rules_digest[:12]}"),
+            )
             if told["reason"] == REPAIR:
                 take_over(bench.lake, writers.hits, written, bench.now)
         if written is None or bench.stopped():
@@ -149,7 +163,7 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     since = since_of(bench.state.latest(), bench.mappings, bench.config.horizon) if "again" not in told else {}
     for rule, (low, high) in touched_by(written.edges, bench.lake, plan.batch, bench.mappings, since).items():
         widen(written.touched, rule, low, high)
-    revised = _revised(bench, written, latest, told["rules"] if told.get("reason") == RULES_CHANGED else ())
+    revised = _revised(bench, plan.batch, written, latest, told["rules"] if told.get("reason") == RULES_CHANGED else ())
     fresh = _fresh(bench.state, revised.alerts)
     numbers = {rule.uid: index for index, rule in enumerate(bench.program.ruleset.rules)}
     hits = Counter({numbers[uid]: count for uid, count in written.hits.items() if uid in numbers})
@@ -219,24 +233,36 @@ def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Wri
     )
 
 
-def _revised(bench: Bench, written: Written, latest: Mapping[str, datetime], changed: Sequence[str]) -> Revision:
+def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, datetime], changed: Sequence[str]) -> Revision:
     """The alerts that this batch's hits, a watermark that moved or a changed document make different."""
     touched = dict(written.touched)
     for stored in bench.state.alerts(AlertQuery(states=(State.OPEN,))):
         touched[stored.alert.rule.uid] = union(touched.get(stored.alert.rule.uid), (stored.alert.first_time, stored.alert.last_time))
     marks = watermarks(latest, bench.mappings, bench.now)
+    principals, by_principal = principals_in(bench.lake, bench.mappings), bool(bench.program.by_principal())
 
     def hits(rules: Sequence[str], low: datetime, high: datetime) -> pl.DataFrame:
         found = bench.lake.hits_between(rules, low, None).filter(pl.col("time") <= high)
-        return from_lake(found.collect(), bench.program)
+        read = from_lake(found.collect(), bench.program)
+        return with_principal(read, principals(read)) if by_principal else read
+
+    def evaluate(work: Work, reads: Mapping[str, Span]) -> Gathered:
+        low, high = overall(reads)
+        paths, rows = hit_files(bench.lake, low, high) if not bench.runner.shares_memory else ([], 0)
+        if worth_it(rows, bench.runner) and not by_principal:
+            about = Stage("", f"batch {batch}, rules {rules_digest(bench.program)[:12]}")
+            # To stop here would leave a batch in the lake that the state does not know yet: the next run would take it up, but so can this one.
+            told = far_alerts(paths, HitFile(bench.program, dict(reads)), work, rows, bench.runner, about, never)
+            return told or Gathered()
+        return at_once(work, reads, hits)
 
     def stored_alerts(uids: Sequence[str], low: datetime, high: datetime) -> list[Alert]:
         wanted = set(uids)
         found = bench.state.alerts(AlertQuery(states=_STANDING, start=low, end=high))
         return [stored.alert for stored in found if stored.alert.rule.uid in wanted]
 
-    principals = partial(principals_of, lake=bench.lake, mappings=bench.mappings)
-    return revision(bench.program, touched, marks, hits, stored_alerts, principals=principals, changed=changed)
+    revised = revision(bench.program, touched, marks, evaluate, stored_alerts, changed=changed)
+    return replace(revised, alerts=with_principals(revised.alerts, bench.lake, bench.mappings, principals))
 
 
 def _fresh(state: states.State, alerts: Sequence[Alert]) -> list[Alert]:

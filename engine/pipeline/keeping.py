@@ -18,7 +18,6 @@ from engine.pipeline.equal_events import IDENTITY
 from engine.pipeline.lake_hits import to_lake
 from engine.report.account import Totals
 from engine.store.fingerprints import with_fingerprints
-from engine.store.frames import in_own_memory
 from engine.store.lake_tables import CONTENT, EDGES, EVENTS, HITS, REJECTS
 from engine.store.lake_writer import LakeWriter
 from engine.store.memory import Losers
@@ -27,8 +26,8 @@ from engine.store.memory import Losers
 @dataclass(slots=True)
 class Gathered:
     """What all objects of a batch gave: the account, records per object, the records that are no events, the events that ``met`` earlier ones
-    (`equal_events.meeting`), ``spans``: `SPAN` of the hits, and ``edges``: `EDGE` of the edges between
-    identities.
+    (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
+    ``edges`` and ``sightings`` are those of `batch.Found`.
     """
 
     totals: Totals
@@ -37,13 +36,14 @@ class Gathered:
     met: pl.DataFrame = field(default_factory=pl.DataFrame)
     spans: list[pl.DataFrame] = field(default_factory=list)
     edges: list[pl.DataFrame] = field(default_factory=list)
+    sightings: list[pl.DataFrame] = field(default_factory=list)
 
 
 SPAN = ("rule", "time", "x.source", "x.object", "x.position")
 """What is remembered of a hit that was written."""
 
 EDGE = ("kind", "child", "parent", "time")
-"""What is remembered of an edge between identities that was written."""
+"""What is looked at of a new edge between identities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,10 @@ class Keeper:
     whole: bool = True
     pending: list[pl.DataFrame] = field(default_factory=list)
     spans: list[pl.DataFrame] = field(default_factory=list)
-    edges: list[pl.DataFrame] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, found: Found) -> Found:
-        """Write the events, hits and edges of a batch of records; afterwards it holds them no more."""
+        """Write the events, hits and edges of a batch of records; afterwards it holds events and hits no more."""
         for events in found.frames:
             marked = with_fingerprints(events)
             if self.whole:
@@ -96,12 +95,9 @@ class Keeper:
             self.writers.hits.write(rows)
             with self.lock:
                 self.spans.append(rows.select(SPAN))
-        if found.edges:
-            told = together(found.edges)
-            self.writers.edges.write(told)
-            with self.lock:
-                self.edges.append(in_own_memory(told.select(EDGE)))
-        found.frames, found.hits, found.edges = [], [], []
+        if self.whole and found.edges:
+            self.writers.edges.write(together(found.edges))
+        found.frames, found.hits = [], []
         return found
 
 

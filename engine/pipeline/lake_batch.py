@@ -16,7 +16,7 @@ from engine.detect.program import Program
 from engine.errors import EngineError
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.equal_events import IDENTITY, meeting
-from engine.pipeline.keeping import Gathered, Keeper, Writers
+from engine.pipeline.keeping import EDGE, Gathered, Keeper, Writers
 from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.revising import Span, union
 from engine.pipeline.spread import DROPPING, Reading, gather_spread, over, placed
@@ -25,6 +25,7 @@ from engine.runners import local
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import until
 from engine.schema import Mapping
+from engine.store.frames import in_own_memory
 from engine.store.lake import Lake
 from engine.store.lake_tables import CONTENT
 from engine.store.memory import EventIndex
@@ -103,6 +104,7 @@ def _gather(
     step = partial(work, program=program, mappings=mappings, settings=settings, whole=True)
     rejects = Rejects(writers.rejects, lake, batch, source, [obj.uri for obj in given.objects], settings.now)
     index = EventIndex()
+    edges: list[pl.DataFrame] = []
     try:
         for found in _found(given, settings, step, keeper, stopped):
             totals.add(found)
@@ -110,12 +112,13 @@ def _gather(
             for rows in found.index:
                 index.add(rows)
             rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
+            edges += [in_own_memory(each.select(EDGE)) for each in found.edges if each.height]
         if stopped():
             return None
         losers = index.resolve(partial(given.read_again, settings.limits))
     finally:
         index.close()
-    gathered = Gathered(totals, ends, losers, spans=keeper.spans, edges=keeper.edges)
+    gathered = Gathered(totals, ends, losers, spans=keeper.spans, edges=edges)
     if keeper.pending:
         gone = losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
         pending = pl.concat(keeper.pending).join(gone, on=["object", "x.position"], how="anti")

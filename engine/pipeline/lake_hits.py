@@ -13,6 +13,8 @@ from engine.schema import COLUMNS
 
 _OWN = frozenset((*evidence.COLUMNS, *evidence.OPTIONAL))
 _TEXTS = pl.List(pl.String())
+ORDER = ("x.batch", "x.object", "x.position")
+"""Of rows with one rule and event the last one counts."""
 
 
 def rule_hashes(program: Program) -> dict[str, str]:
@@ -33,18 +35,18 @@ def to_lake(hits: pl.DataFrame, program: Program) -> pl.DataFrame:
     return frame.with_columns(uids.gather(hits["rule"]).alias("rule"), stamps.gather(hits["rule"]).alias("x.rule_hash"), told.alias("x.fields"))
 
 
-def from_lake(rows: pl.DataFrame, program: Program) -> pl.DataFrame:
-    """Rows of the table as hits: those of the rules as they are now, each (rule, event) once, the row of the greatest batch."""
+def from_lake(rows: pl.DataFrame, program: Program, *, batch: bool = False) -> pl.DataFrame:
+    """Rows of the table as hits: those of the rules as they are now, each (rule, event) once, the last row by `ORDER`; ``batch``: with x.batch."""
     hashes = rule_hashes(program)
     position = {rule.uid: index for index, rule in enumerate(program.ruleset.rules)}
     now = pl.DataFrame(
         {"rule": list(position), "index": list(position.values()), "x.rule_hash": [hashes[uid] for uid in position]},
         schema={"rule": pl.String(), "index": pl.UInt32(), "x.rule_hash": pl.String()},
     )
-    kept = rows.join(now, on=["rule", "x.rule_hash"]).sort("x.batch", "x.object", "x.position")
+    kept = rows.join(now, on=["rule", "x.rule_hash"]).sort(ORDER)
     kept = kept.unique(["rule", "x.uid"], keep="last", maintain_order=True)
     return kept.with_columns(_fields(kept["x.fields"], program), rule=pl.col("index")).select(
-        "rule", *evidence.COLUMNS, *evidence.OPTIONAL, *(name for name, _ in _wanted(program))
+        "rule", *evidence.COLUMNS, *evidence.OPTIONAL, *(name for name, _ in _wanted(program)), *(("x.batch",) if batch else ())
     )
 
 

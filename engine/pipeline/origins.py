@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
 
-from engine.correlate.principals import behind
+from engine.correlate.principals import behind, told
 from engine.identity.actors import actors, columns
 from engine.identity.edges import EDGES, ISSUED, KINDS, TOLD, together
 from engine.identity.resolve import DEPTH
+from engine.model import Alert
+from engine.pipeline.correlating import Principals
 from engine.pipeline.identity_edges import actors_by_source
+from engine.pipeline.identity_edges import told as told_by
 from engine.pipeline.keeping import EDGE
 from engine.pipeline.revising import Span, union
 from engine.schema import Mapping
@@ -22,9 +25,32 @@ _LEADING = [name for name, kind in KINDS.items() if kind.way != TOLD]
 _TIMED = [name for name, kind in KINDS.items() if kind.way == ISSUED]
 
 
-def principals_of(hits: pl.DataFrame, lake: Lake, mappings: AnyMapping[str, Mapping]) -> pl.DataFrame:
-    """Who stands behind ``hits`` by all that the lake knows, in the form of `behind`."""
-    return behind(hits, actors_by_source(mappings), edges_behind(hits, lake, mappings))
+def principals_in(lake: Lake, mappings: AnyMapping[str, Mapping], own: Sequence[pl.DataFrame] = ()) -> Principals:
+    """Who stands behind hits, by the edges of the lake, what the hits tell themselves, and ``own`` edges that are not in it."""
+
+    def found(hits: pl.DataFrame) -> pl.DataFrame:
+        edges = edges_behind(hits, lake, mappings, [*own, *_told(hits, mappings)])
+        return behind(hits, actors_by_source(mappings), edges)
+
+    return found
+
+
+def with_principals(alerts: Sequence[Alert], lake: Lake, mappings: AnyMapping[str, Mapping], principals: Principals) -> list[Alert]:
+    """``alerts`` with the principals of their events, whose hits are in the lake."""
+    if not alerts:
+        return []
+    wanted = pl.Series("x.uid", [uid for alert in alerts for uid in alert.event_uids], dtype=pl.String).unique()
+    low, high = min(alert.first_time for alert in alerts), max(alert.last_time for alert in alerts)
+    names = list(dict.fromkeys(("x.uid", "x.source", "time", "raw_data", *columns(actors_by_source(mappings)))))
+    hits = lake.hits_between(None, low, None).filter(pl.col("time") <= high).select(names).join(wanted.to_frame().lazy(), on="x.uid", how="semi")
+    return told(alerts, principals(hits.collect().unique("x.uid", keep="first").sort("x.uid")))
+
+
+def _told(hits: pl.DataFrame, mappings: AnyMapping[str, Mapping]) -> Iterator[pl.DataFrame]:
+    """What events tell whose rules were loaded after they had been read."""
+    events = hits.select("x.uid", "x.source", "time", "raw_data").drop_nulls("raw_data").unique("x.uid", keep="first", maintain_order=True)
+    for (source,), part in events.group_by("x.source", maintain_order=True):
+        yield told_by(part, mappings[str(source)])
 
 
 def edges_behind(hits: pl.DataFrame, lake: Lake, mappings: AnyMapping[str, Mapping], own: Sequence[pl.DataFrame] = ()) -> pl.DataFrame:
@@ -77,7 +103,7 @@ def _unknown(new: Sequence[pl.DataFrame], lake: Lake, batch: int) -> pl.DataFram
     """Those of ``new`` that lead on and that no earlier batch knew."""
     if not new:
         return pl.DataFrame(schema={name: EDGES[name] for name in EDGE})
-    fresh = pl.concat(new).filter(pl.col("kind").is_in(_LEADING)).unique()
+    fresh = pl.concat([part.select(EDGE) for part in new]).filter(pl.col("kind").is_in(_LEADING)).unique()
     before = (
         lake.scan("edges").filter(pl.col("x.batch") < batch).join(fresh.lazy(), on=["kind", "child", "parent"], how="semi").select(EDGE).collect()
     )

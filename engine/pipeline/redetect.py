@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from pathlib import Path
 
 import polars as pl
 
@@ -14,30 +16,42 @@ from connectors.sources import load_mappings
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import EngineError
-from engine.identity.edges import empty
 from engine.pipeline.batch import Settings, with_evidence
-from engine.pipeline.identity_edges import told_by_hits
-from engine.pipeline.keeping import EDGE, Writers
 from engine.pipeline.lake_batch import Written
 from engine.pipeline.lake_hits import rule_hashes, to_lake
 from engine.pipeline.revising import Span, reach
+from engine.pipeline.stored_files import StoredFiles, file_groups
 from engine.report.account import Totals
 from engine.runners import local
+from engine.runners.base import Runner, Stage
 from engine.schema import Mapping
 from engine.store.lake import Lake
+from engine.store.lake_files import Part
+from engine.store.lake_tables import HITS
 from engine.store.lake_writer import LakeWriter
 
 _ROWS = 20_000
 _COLUMNS = ("x.uid", "x.source", "x.object", "x.position", "raw_data")
 
 
-def redetect(rules: Collection[str], span: Span, lake: Lake, batch: int, writers: Writers, program: Program, settings: Settings) -> Written:
+def redetect(
+    rules: Collection[str],
+    span: Span,
+    lake: Lake,
+    batch: int,
+    writer: LakeWriter,
+    program: Program,
+    settings: Settings,
+    *,
+    runner: Runner,
+    stopped: Callable[[], bool],
+    stage: Stage,
+) -> Written:
     """Write the hits of ``rules`` (by uid) on stored events of ``span``, and of as much time around as alerts there are decided by.
 
     All of ``rules`` are touched in the whole span, correlations and rules that are gone among them: hits of an earlier version of a rule count no
     more. Hits that earlier batches brought are not written again.
     """
-    mappings = load_mappings()
     written = Written(Totals(objects=0), touched=dict.fromkeys(rules, span))
     wanted = {rule.uid for plan in program.plans.values() for rule in plan.rules} & set(rules)
     if not wanted:
@@ -46,16 +60,45 @@ def redetect(rules: Collection[str], span: Span, lake: Lake, batch: int, writers
     start, end = min(low for low, _ in (*reads, span)), max(high for _, high in (*reads, span))
     sources = [source for source, plan in program.plans.items() if any(rule.uid in wanted for rule in plan.rules)]
     there = _there(lake, wanted, start, end, batch, program)
-    work = partial(_hits, program=program, mappings=mappings, settings=settings, wanted=wanted)
-    for hits, edges in local.run(iter([_slices(lake, sources, start, end)]), work, settings.jobs or local.default_jobs()):
-        if not hits.height:
-            continue
-        rows = to_lake(hits, program).join(there, on=["rule", "x.uid"], how="anti", maintain_order="left")
-        writers.hits.write(rows)
-        writers.edges.write(edges)
-        written.edges.append(edges.select(EDGE))
+    again = Redetecting(lake.path, batch, program, settings, frozenset(wanted), there, start, end)
+    if not runner.shares_memory:
+        for parts, counted in runner.each(stage, again, list(file_groups(lake, sources, start, end, runner)), stopped):
+            writer.adopt(parts)
+            written.hits.update(counted)
+        return written
+    for rows in local.run(iter([_slices(lake, sources, start, end)]), again.rows, runner.slots):
+        writer.write(rows)
         written.hits.update(dict(rows["rule"].value_counts().iter_rows()))
     return written
+
+
+@dataclass(frozen=True, slots=True)
+class Redetecting:
+    """Runs the rules ``wanted`` over stored events: work of a runner. ``there``: (rule, x.uid) of the hits that are not to be written again."""
+
+    lake: Path
+    batch: int
+    program: Program
+    settings: Settings
+    wanted: frozenset[str]
+    there: pl.DataFrame
+    start: datetime
+    end: datetime
+
+    def __call__(self, files: StoredFiles) -> tuple[list[Part], Counter[str]]:
+        stored = Lake(self.lake).read_events(files.paths, files.source, self.start, self.end, _COLUMNS)
+        counted: Counter[str] = Counter()
+        with LakeWriter(self.lake, HITS, self.batch) as writer:
+            for events in _pieces(stored):
+                rows = self.rows(events)
+                writer.write(rows)
+                counted.update(dict(rows["rule"].value_counts().iter_rows()))
+            return writer.hand_over(), counted
+
+    def rows(self, stored: pl.DataFrame) -> pl.DataFrame:
+        """The hits on some events of one source, as rows of the table."""
+        hits = _hits(stored, program=self.program, mappings=load_mappings(), settings=self.settings, wanted=self.wanted)
+        return to_lake(hits, self.program).join(self.there, on=["rule", "x.uid"], how="anti", maintain_order="left")
 
 
 def take_over(lake: Lake, writer: LakeWriter, written: Written, now: datetime) -> None:
@@ -78,16 +121,16 @@ def _there(lake: Lake, rules: Collection[str], start: datetime, end: datetime, b
 def _slices(lake: Lake, sources: Collection[str], start: datetime, end: datetime) -> Iterator[pl.DataFrame]:
     """Stored events in pieces of one source each."""
     for source in sorted(sources):
-        asked = lake.events_between([source], start, end, _COLUMNS)
-        for piece in asked.collect_batches(chunk_size=_ROWS, maintain_order=False):
-            for first in range(0, piece.height, _ROWS):
-                yield piece[first : first + _ROWS]
+        yield from _pieces(lake.events_between([source], start, end, _COLUMNS))
 
 
-def _hits(
-    stored: pl.DataFrame, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, wanted: Collection[str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Hits, and the edges between identities that their events tell."""
+def _pieces(asked: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    for piece in asked.collect_batches(chunk_size=_ROWS, maintain_order=False):
+        for first in range(0, piece.height, _ROWS):
+            yield piece[first : first + _ROWS]
+
+
+def _hits(stored: pl.DataFrame, *, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings, wanted: Collection[str]) -> pl.DataFrame:
     mapping = mappings[stored["x.source"][0]]
     plan = program.plans[mapping.source]
     records = stored.select("raw_data", pl.col("x.object").alias("object"), pl.col("x.position").alias("position"), repaired=pl.lit(False))
@@ -98,7 +141,5 @@ def _hits(
     hits = detect(events, plan)
     chosen = [index for index, rule in enumerate(plan.rules) if rule.uid in wanted]
     hits = hits.filter(pl.col("rule").is_in(chosen))
-    if not hits.height:
-        return hits, empty()
     nowhere = pl.Series([0], dtype=pl.UInt32).new_from_index(0, events.height)
-    return with_evidence(hits, events, nowhere, mapping, program, settings), told_by_hits(hits, events, mapping)
+    return with_evidence(hits, events, nowhere, mapping, program, settings)

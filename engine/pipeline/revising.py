@@ -14,10 +14,11 @@ from engine.correlate.alerts import alerts as make_alerts
 from engine.correlate.correlated_alerts import correlated_alerts
 from engine.correlate.correlations import correlate
 from engine.correlate.episodes import LONGEST, merge_gap, raises_alerts
-from engine.correlate.principals import told, with_principal
+from engine.correlate.keying import Work
+from engine.correlate.partitions import Gathered
 from engine.correlate.revision import revise
 from engine.detect.program import Program
-from engine.model import Alert, State
+from engine.model import Alert, AlertKind, State
 from engine.pipeline.correlating import left_out
 from engine.sigma.correlation import silenced
 from engine.sigma.tree import Correlation
@@ -29,8 +30,9 @@ Span = tuple[datetime, datetime]
 ReadHits = Callable[[Sequence[str], datetime, datetime], pl.DataFrame]
 """The stored hits of some rules (by uid) between two moments, as `lake_hits.from_lake` gives them."""
 
-Principals = Callable[[pl.DataFrame], pl.DataFrame]
-"""Who stands behind hits, in the form of `engine.correlate.principals.behind`."""
+Evaluate = Callable[[Work, AnyMapping[str, Span]], Gathered]
+"""What is asked of the stored hits of some rules (by uid) in some spans. Its alerts come sorted by (first_time, uid), of rules and correlations apart
+or together."""
 
 StoredAlerts = Callable[[Sequence[str], datetime, datetime], Iterable[Alert]]
 """The standing alerts (live or open) of some rules and correlations, by uid, that touch the time between two moments."""
@@ -101,21 +103,20 @@ def revision(
     program: Program,
     touched: AnyMapping[str, Span],
     watermarks: AnyMapping[str, datetime],
-    read_hits: ReadHits,
+    evaluate: Evaluate,
     stored: StoredAlerts,
     *,
-    principals: Principals,
     changed: Collection[str] = (),
 ) -> Revision:
     """The alerts around ``touched`` as they are now, and those that stood there and no longer do.
 
-    ``watermarks``: source → the time before which nothing more is expected. ``principals``: who
-    stands behind hits. ``changed``: rules that were touched because what they
-    say or read is not what it was. The alerts depend on the hits in the store alone, not on how they came.
+    ``evaluate`` works out what is asked of the stored hits, `at_once` or in parts. ``watermarks``: source → the time before which nothing more is
+    expected. ``changed``: rules that were touched because what they say or read is not what it was. The alerts depend on the hits in the store alone,
+    not on how they came.
     """
     found = reach(program, touched)
     quiet = silenced(program.correlations)
-    raised = _raised(program, found, watermarks, read_hits, principals) if found.reads else Raised([])
+    raised = _raised(program, found, watermarks, evaluate) if found.reads else Raised([])
     now = [alert for alert in raised.alerts if alert.rule.uid in found.affected and _inside(alert, found.affected[alert.rule.uid])]
     spans = found.affected | found.silent
     if not spans:
@@ -139,28 +140,35 @@ def _with_what_they_feed(program: Program, rules: Collection[str]) -> set[str]:
     return found
 
 
-def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime], read_hits: ReadHits, principals: Principals) -> Raised:
+def _raised(program: Program, found: Reach, watermarks: AnyMapping[str, datetime], evaluate: Evaluate) -> Raised:
     rules = program.ruleset.rules
+    alone = [index for index, rule in enumerate(rules) if rule.uid in found.affected]
+    quiet = frozenset(silenced(program.correlations))
+    told = evaluate(Work(rules, alone, found.correlations, quiet, dict(watermarks), program.feeds()), found.reads)
+    ordered = sorted(told.alerts, key=lambda alert: alert.kind is AlertKind.CORRELATION)  # those of rules first, else as they come
+    return Raised(ordered, left_out(told.left_out, found.correlations))
+
+
+def at_once(work: Work, reads: AnyMapping[str, Span], read_hits: ReadHits) -> Gathered:
+    """What is asked of the hits of ``reads``, worked out here on all of them."""
     spans = pl.DataFrame(
-        [(index, *found.reads[rule.uid]) for index, rule in enumerate(rules) if rule.uid in found.reads],
+        [(index, *reads[rule.uid]) for index, rule in enumerate(work.rules) if rule.uid in reads],
         schema={"rule": pl.UInt32(), "low": pl.Datetime("us", "UTC"), "high": pl.Datetime("us", "UTC")},
         orient="row",
     )
-    low, high = min(low for low, _ in found.reads.values()), max(high for _, high in found.reads.values())
-    hits = read_hits(list(found.reads), low, high)
+    hits = read_hits(list(reads), *overall(reads))
     hits = hits.join(spans, on="rule", maintain_order="left").filter(pl.col("time").is_between("low", "high")).drop("low", "high")
-    alone = [index for index, rule in enumerate(rules) if rule.uid in found.affected]
-    known = principals(hits)
-    if program.by_principal():
-        hits = with_principal(hits, known)
-    plain = make_alerts(hits.filter(pl.col("rule").is_in(alone)), rules)
-    if not found.correlations:
-        return Raised(told(plain, known))
-    correlated = correlate(hits, rules, found.correlations, watermarks=dict(watermarks), feeds=program.feeds())
-    made = correlated_alerts(correlated, hits, rules, found.correlations)
-    quiet = silenced(program.correlations)
-    alerts = [*plain, *(alert for alert in made if alert.rule.uid not in quiet)]
-    return Raised(told(alerts, known), left_out(correlated, found.correlations))
+    plain = make_alerts(hits.filter(pl.col("rule").is_in(list(work.plain))), work.rules)
+    if not work.correlations:
+        return Gathered(plain)
+    correlated = correlate(hits, work.rules, work.correlations, watermarks=work.watermarks, feeds=work.feeds)
+    made = correlated_alerts(correlated, hits, work.rules, work.correlations)
+    return Gathered([*plain, *(alert for alert in made if alert.rule.uid not in work.quiet)], correlated.left_out)
+
+
+def overall(spans: AnyMapping[str, Span]) -> Span:
+    """From the first moment of any to the last."""
+    return min(low for low, _ in spans.values()), max(high for _, high in spans.values())
 
 
 def _length(correlation: Correlation) -> timedelta:

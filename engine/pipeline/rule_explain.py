@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from connectors.batches import list_input
+from connectors.exact import look_up
 from connectors.normalize import NATIVE, Want, columns_of, understand
-from connectors.shred import look_up
 from connectors.sources import load_mappings
 from connectors.transports.base import Limits
 from engine import jsontext, schema

@@ -9,8 +9,8 @@ from uuid import uuid4
 import polars as pl
 import yaml
 
+from connectors.exact import look_up
 from connectors.normalize import Want, normalize
-from connectors.shred import look_up
 from connectors.sources import load_mappings
 from engine import bundled, jsontext
 from engine.errors import UsageError

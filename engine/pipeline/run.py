@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -20,10 +20,11 @@ from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program, compile_program
-from engine.identity.edges import together
-from engine.model import Alert, Level, RunReport, State
+from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
-from engine.pipeline.correlating import ReadAgain, raise_alerts
+from engine.pipeline.correlating import raise_alerts
+from engine.pipeline.identity_edges import principals_by
+from engine.pipeline.incidents import raise_incidents
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.base import Runner
@@ -36,18 +37,17 @@ from engine.store.memory import EventIndex, HitStore, Losers
 
 AHEAD = 4
 """So many batches are read while the rules are loaded and compiled."""
-_EDGE_FRAMES = 200
-"""So many frames of edges wait before they are put together."""
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """The ``hits`` of a run (None: none), its account, how to read records again, and the edges between identities."""
+class Looked:
+    """What all objects of a scan gave: alerts, how many hits each rule (by its index) has, the account, identity edges, who acted from where."""
 
-    hits: pl.DataFrame | None
+    raised: Raised
+    counts: Counter[int]
     totals: Totals
-    read_again: ReadAgain
-    edges: pl.DataFrame
+    edges: list[pl.DataFrame]
+    sightings: list[pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all decided alerts."""
+    """Alerts sorted by (first_time, uid), at or above the level asked for, the account of the run, and the highest level of all decided alerts.
+
+    ``raised`` are all alerts, those below that level among them, and ``incidents`` what they amount to, worst first.
+    """
 
     alerts: list[Alert]
     report: RunReport
     highest: Level | None = None
+    raised: list[Alert] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
 
 
 def scan(
@@ -105,23 +110,20 @@ def scan(
         loaded = time.perf_counter()
         given, streams = opening()
     if runner.shares_memory:
-        matched = _gather(given, streams, settings, program, mappings, progress)
+        looked = _gather(given, streams, settings, program, mappings, progress)
     else:
         from engine.pipeline.far_scan import gather_far
 
-        matched = gather_far(given, settings, program, mappings, runner)
-    hits, totals = matched.hits, matched.totals
-    raised = Raised()
-    if hits is not None:
-        raised = raise_alerts(hits, program, mappings, totals.latest, settings.now, matched.read_again, matched.edges)
+        looked = gather_far(given, settings, program, mappings, runner)
+    raised, counts, totals = looked.raised, looked.counts, looked.totals
     alerts = raised.alerts
+    incidents = raise_incidents(alerts, ruleset, mappings, looked.edges, looked.sightings)
     shown = [alert for alert in alerts if alert.level >= min_level]
-    counts = Counter(dict(hits["rule"].value_counts().iter_rows())) if hits is not None else Counter[int]()
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
     report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
     decided = (alert.level for alert in alerts if alert.state is State.LIVE)
-    return ScanResult(shown, report, max(decided, default=None))
+    return ScanResult(shown, report, max(decided, default=None), alerts, incidents)
 
 
 def _gather(
@@ -131,26 +133,30 @@ def _gather(
     program: Program,
     mappings: AnyMapping[str, Mapping],
     progress: Callable[[Progress], None] | None,
-) -> Matched:
-    """All hits, in the memory of this process."""
+) -> Looked:
+    """All alerts, by way of hits in the memory of this process."""
     totals = Totals(objects=len(given.objects))
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
-    read_again = partial(given.read_again, settings.limits)
     edges: list[pl.DataFrame] = []
+    sightings: list[pl.DataFrame] = []
+    read_again = partial(given.read_again, settings.limits)
     try:
         for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
             for rows in found.index:
                 index.add(rows)
             for hits in found.hits:
                 store.add(hits)
-            edges += found.edges
-            if len(edges) > _EDGE_FRAMES:
-                edges = [together(edges)]
+            edges.extend(found.edges)
+            sightings.extend(found.sightings)
         losers = index.resolve(read_again)
     finally:
         index.close()
     totals.losers(losers, tuple(mappings))
-    return Matched(_without(store.collect(), losers), totals, read_again, together(edges))
+    matched = _without(store.collect(), losers)
+    if matched is None:
+        return Looked(Raised(), Counter(), totals, edges, sightings)
+    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again, principals_by(edges, mappings))
+    return Looked(raised, Counter(dict(matched["rule"].value_counts().iter_rows())), totals, edges, sightings)
 
 
 def run(

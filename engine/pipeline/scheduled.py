@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from connectors.cursors import Planned, Seen
 from connectors.cursors import plan as plan_collection
 from connectors.sources import load_mappings
+from connectors.transports.base import Object
 from connectors.transports.files import FilesTransport
 from engine import bundled
 from engine.config import Config, SourceConfig
 from engine.detect.program import Program, compile_program
 from engine.errors import ConfigError, StateError, UsageError
-from engine.model import Reject
+from engine.model import Reject, Skip
 from engine.pipeline.delivering import deliver as send
 from engine.pipeline.ingest import BACKFILL, RULES_CHANGED, Bench, Done, again_plan, all_hashes, carry_out, collect_plan, redetect_plan, rules_digest
 from engine.pipeline.run import portable
@@ -199,7 +200,30 @@ def _look(source: SourceConfig, state: State | None, now: datetime) -> Planned:
     def known(uris: Sequence[str]) -> Mapping[str, Seen]:
         return {uri: Seen(**row) for uri, row in state.seen(source.name, uris).items()} if state is not None else {}
 
-    return plan_collection(transport.list(), known, transport, now=now)
+    if state is None or not state.sweep_due(source.name, now):
+        return plan_collection(transport.list(), known, transport, now=now)
+    listing = _Listing(transport.list())
+    planned = plan_collection(listing, known, transport, now=now)
+    if listing.whole:
+        state.sweep(source.name, listing.uris, now)
+    return planned
+
+
+class _Listing:
+    """A listing that is remembered while it is gone through. ``whole``: nothing in it could not be listed."""
+
+    def __init__(self, items: Iterable[Object | Skip | Reject]) -> None:
+        self._items = items
+        self.uris: set[str] = set()
+        self.whole = True
+
+    def __iter__(self) -> Iterator[Object | Skip | Reject]:
+        for item in self._items:
+            if isinstance(item, Object):
+                self.uris.add(item.uri)
+            elif isinstance(item, Reject):
+                self.whole = False
+            yield item
 
 
 class _Heartbeat:

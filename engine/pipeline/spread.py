@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
@@ -13,15 +14,18 @@ from pathlib import Path
 
 import polars as pl
 
-from connectors.batches import STREAM_BYTES, Group, Input, batches
+from connectors.batches import STREAM_BYTES, Input, batches
 from connectors.sources import load_mappings
 from connectors.transports.base import Transport
 from engine.detect.program import Program
 from engine.errors import StateError
+from engine.identity.edges import empty
+from engine.identity.edges import together as together_edges
 from engine.pipeline.batch import Settings, isolated, work
 from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
-from engine.pipeline.keeping import EDGE, SPAN, Gathered, Keeper, Writers, writers_of
+from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
 from engine.pipeline.lake_rejects import Rejects
+from engine.pipeline.object_ranges import ReadTask, divided
 from engine.report.account import Totals
 from engine.runners.base import Runner, Stage
 from engine.schema import Mapping
@@ -40,13 +44,17 @@ _ROUNDS = 3
 
 @dataclass(slots=True)
 class Kept:
-    """What one task hands on: the account, records per object, the files it wrote by table, those with identities, and the days of its events."""
+    """What one task hands on: the account, records per object, the files it wrote by table, those with identities, the days of its events, and
+    what it saw of identities and addresses.
+    """
 
     totals: Totals
     ends: dict[str, int]
     parts: dict[str, list[Part]]
     identities: list[str] = field(default_factory=list)
     days: set[tuple[str, date]] = field(default_factory=set)
+    edges: pl.DataFrame = field(default_factory=empty)
+    sightings: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +76,29 @@ class Reading:
         """Where files go that are needed while the batch is worked on."""
         return self.lake / _SCRATCH
 
-    def __call__(self, group: Group) -> Kept:
+    def __call__(self, task: ReadTask) -> Kept:
+        group = task.group
         whole = self.source is not None
         step = partial(work, program=self.program, mappings=load_mappings(), settings=self.settings, whole=whole, frames=True)
         totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
+        edges, sightings = [empty()], list[pl.DataFrame]()
         with writers_of(self.lake, self.batch) as writers:
             keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
             rejects = self._rejects(writers, [obj.uri for _, obj in group])
-            for batch in batches(self.transport, group, self.settings.limits):
+            for batch in batches(self.transport, group, self.settings.limits, before=partial(task.remembered, self.scratch)):
                 found = keeper.keep(isolated(batch, step))
                 totals.add(found)
                 ends.update(found.batch.ends)
+                edges.extend(found.edges)
+                sightings.extend(found.sightings)
                 identities.add(keeper.pending)
-                keeper.pending, keeper.spans, keeper.edges = [], [], []
+                keeper.pending, keeper.spans = [], []
                 if rejects is not None:
                     rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
             identities.flush()
             parts = {name: getattr(writers, name).hand_over() for name in TABLES}
-        return Kept(totals, ends, parts, identities.names, identities.days)
+        seen = pl.concat(sightings).unique() if sightings else pl.DataFrame()
+        return Kept(totals, ends, parts, identities.names, identities.days, together_edges(edges), seen)
 
     def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
         if self.source is None:
@@ -105,26 +118,42 @@ def gather_spread(
 ) -> Gathered | None:
     """All objects as tasks of ``runner``. ``writers`` take what the tasks wrote. None where it was stopped."""
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
+    edges, sightings = list[pl.DataFrame](), list[pl.DataFrame]()
     identities: list[str | EarlierFile] = []
     days: set[tuple[str, date]] = set()
     with _folder(reading.scratch):
-        for kept in runner.each(stage, reading, list(given.groups(_task_bytes(given, runner))), stopped):
+        reads = divided(given, _task_bytes(given, runner), reading.scratch, runner, reading.settings.limits, stopped, stage)
+        told: Counter[str] = Counter()
+        for kept in runner.each(stage, reading, reads.tasks, stopped):
             totals.merge(kept.totals)
-            ends.update(kept.ends)
+            told.update(kept.ends.keys())
+            ends.update((uri, max(records, ends.get(uri, 0))) for uri, records in kept.ends.items())
             identities.extend(kept.identities)
             days.update(kept.days)
+            edges.append(kept.edges)
+            sightings += [kept.sightings] if kept.sightings.width else []
             for name, parts in kept.parts.items():
                 getattr(writers, name).adopt(parts)
         if stopped():
             return None
-        _check_shared(reading.scratch, [name for name in identities if isinstance(name, str)])
+        _whole_again(totals, ends, told, {given.objects[index].uri: number for index, number in reads.ranges.items()})
+        check_shared(reading.scratch, [name for name in identities if isinstance(name, str)])
         identities.extend(_earlier(lake, days, reading.batch))
         divide = Divide(reading.scratch, heaps_for(sum(totals.events.values()), runner), reading.batch)
         heaps = list(runner.heaps(replace(stage, doing=COMPARING), divide, identities, settle, stopped))
     if stopped():
         return None
     losers, met = together(heaps, tuple(mappings))
-    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), list(writers.edges.rows(EDGE)))
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings)
+
+
+def _whole_again(totals: Totals, ends: dict[str, int], told: AnyMapping[str, int], ranges: AnyMapping[str, int]) -> None:
+    """Count an object that was read in ranges as one. Where a range could not be had now, the object is to be read another time."""
+    for uri, number in ranges.items():
+        totals.objects_done -= number - 1
+        if told[uri] < number:
+            ends.pop(uri, None)
+    totals.failed = [*(each for each in totals.failed if each.object not in ranges), *{each for each in totals.failed if each.object in ranges}]
 
 
 def heaps_for(rows: int, runner: Runner) -> int:
@@ -172,7 +201,7 @@ def _earlier(lake: Lake, days: set[tuple[str, date]], batch: int) -> list[Earlie
     return [EarlierFile(str(path), source, day) for path, source, day in lake.event_files(near, before_batch=batch)]
 
 
-def _check_shared(folder: Path, names: Sequence[str]) -> None:
+def check_shared(folder: Path, names: Sequence[str]) -> None:
     """Raise StateError where the workers wrote to another file system than ours."""
     if names and not (folder / names[0]).exists():
         raise StateError(

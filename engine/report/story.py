@@ -16,6 +16,7 @@ from rich.text import Text
 from engine.documents.escaping import safe_text
 from engine.errors import EngineError
 from engine.model import Alert, Level
+from engine.report.incident_list import print_incidents
 from engine.report.summary import Result
 from engine.report.table import STYLES
 
@@ -60,6 +61,8 @@ def print_story(result: Result, folder: Path) -> None:
         console.print(
             f"Beside the story: {len(others)} more alerts in ordinary life, at most {worst.word}; a night's work begins with the ones above.\n"
         )
+    console.print("What belongs together\n", style="bold")
+    print_incidents(result.incidents, sys.stdout)
     missed = sum(not caught(step, result.alerts) for step in steps)
     console.print(_next(len(steps) - missed, len(steps), folder))
 
@@ -90,6 +93,7 @@ def _next(seen: int, steps: int, folder: Path) -> Text:
     lines = (
         (f"{command} scan {logs}", "the same alerts, with who, where and why"),
         (f"{command} scan {logs} --format ndjson | head -1", "one alert as a document"),
+        (f"{command} scan {logs} -o alerts.ndjson --report report.html", "what to hand to a responder: one page with every incident"),
         (f"{command} events {logs} --source ai.litellm --limit 3", "what an inference log looks like in the common schema"),
         (f"{command} scan PATH", "your own logs: a folder, a bucket dump, any mix"),
     )

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TextIO
 
 from engine.documents.escaping import safe_text
 from engine.errors import SinkError
-from engine.model import Alert, Level, RunReport
+from engine.model import Alert, Incident, Level, RunReport
 
 SHOWN = 8
 """Most lines of one kind the panel shows; the JSON has all."""
@@ -27,6 +27,9 @@ class Result(Protocol):
 
     @property
     def report(self) -> RunReport: ...
+
+    @property
+    def incidents(self) -> list[Incident]: ...
 
     @property
     def highest(self) -> Level | None: ...

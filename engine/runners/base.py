@@ -61,6 +61,10 @@ class Runner(Protocol):
         """Into how many tasks work is to be divided; None: as its size asks for."""
         ...
 
+    def note(self, text: str) -> None:
+        """Tell the person who waits a sentence on how the work is divided. It never speaks of results."""
+        ...
+
     def each(self, stage: Stage, work: Callable[[Task], Result], tasks: Sequence[Task], stopped: Callable[[], bool] = never) -> Iterator[Result]:
         """``work`` on every task. It ends early, without all results, where ``stopped`` says so."""
         ...

@@ -45,6 +45,9 @@ class LocalRunner:
         """How many threads work."""
         return self.jobs or default_jobs()
 
+    def note(self, text: str) -> None:
+        """See `Runner.note`: here nobody waits for one thread alone."""
+
     def each(self, stage: Stage, work: Callable[[Task], Result], tasks: Sequence[Task], stopped: Callable[[], bool] = never) -> Iterator[Result]:
         """See `Runner.each`."""
         return run([until(stopped, tasks)], work, self.slots)

@@ -34,19 +34,33 @@ _SLOTS_UNKNOWN = 8
 class SparkRunner:
     """Work as tasks of a session that is there already: one of this program, or that of a notebook.
 
-    ``tasks``: into how many tasks work is divided (None: as its size asks for). ``progress`` is told how far each stage is. The workers need this
+    ``tasks``: into how many tasks work is divided (None: as its size asks for). ``progress`` is told how far each stage is, ``notes`` a
+    sentence where work cannot be divided well. The workers need this
     program, and must see the files it reads and the directory it writes to under the same paths.
     """
 
     shares_memory = False
 
-    def __init__(self, spark: SparkSession, *, tasks: int | None = None, progress: Callable[[StageProgress], None] | None = None) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        *,
+        tasks: int | None = None,
+        progress: Callable[[StageProgress], None] | None = None,
+        notes: Callable[[str], None] | None = None,
+    ) -> None:
         need_pyspark()
         self._spark = spark
         self._progress = progress
+        self._notes = notes
         self._remote = ".connect." in type(spark).__module__
         self.tasks = tasks
         self.slots: int = _SLOTS_UNKNOWN if self._remote else spark.sparkContext.defaultParallelism
+
+    def note(self, text: str) -> None:
+        """See `Runner.note`."""
+        if self._notes is not None:
+            self._notes(text)
 
     def each(self, stage: Stage, work: Callable[[Task], Result], tasks: Sequence[Task], stopped: Callable[[], bool] = never) -> Iterator[Result]:
         """See `Runner.each`."""

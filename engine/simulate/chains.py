@@ -79,7 +79,7 @@ def web_identity(
 
 def session_token(g: Ground, when: datetime, who: AwsCaller) -> AwsCaller:
     """An IAM user gets a temporary key by GetSessionToken."""
-    key = ids.access_key(g.trail.rng, who.account)
+    key = ids.plain_key(g.trail.rng, who.account)
     credentials = {"accessKeyId": key, "sessionToken": "HIDDEN_DUE_TO_SECURITY_REASONS"}
     g.trail.call(when, who, "sts", "GetSessionToken", params={"durationSeconds": 43200}, result={"credentials": credentials})
     context = {"attributes": {"creationDate": ids.seconds(when), "mfaAuthenticated": "false"}}

@@ -93,6 +93,7 @@ class Company:
     runners: tuple[str, ...]
     addresses: tuple[str, ...]
     models: tuple[str, ...]
+    ai_accounts: tuple[str, ...]
     buckets: dict[str, str]
 
     def role(self, account: str, name: str) -> Role:
@@ -112,8 +113,9 @@ class Company:
         return f"/subscriptions/{self.subscription}/resourceGroups/{group}/providers/{provider}/{name}"
 
     @property
-    def openai(self) -> str:
-        return self.arm("rg-ai", "Microsoft.CognitiveServices/accounts", f"{self.org.split('-')[0]}-openai")
+    def openai(self) -> tuple[str, ...]:
+        """Azure OpenAI accounts."""
+        return tuple(self.arm("rg-ai", "Microsoft.CognitiveServices/accounts", name) for name in self.ai_accounts)
 
     @property
     def apim(self) -> str:
@@ -136,6 +138,11 @@ def tool(rng: random.Random) -> str:
     return rng.choice(lexicon.TOOLS).format(v=rng.randrange(26, 40), m=rng.randrange(10, 34), p=rng.randrange(1, 20))
 
 
+def gcp_tool(rng: random.Random) -> str:
+    """The user agent of somebody's program in GCP."""
+    return rng.choice(lexicon.GCP_TOOLS).format(v=rng.randrange(26, 40), m=rng.randrange(10, 34), p=rng.randrange(1, 20))
+
+
 def _people(rng: random.Random, count: int, domain: str, accounts: tuple[str, ...]) -> tuple[Employee, ...]:
     places = rng.sample(range(len(lexicon.PLACES)), 4)
     names = [f"{given}.{family}" for given in lexicon.GIVEN for family in lexicon.FAMILY]
@@ -148,7 +155,7 @@ def _people(rng: random.Random, count: int, domain: str, accounts: tuple[str, ..
         home = f"2001:db8:{rng.randrange(1, 65536):x}:{index:x}::{rng.randrange(2, 4096):x}"
         job = rng.choice(jobs)
         display = " ".join(part.title() for part in name.split("."))
-        key = ids.access_key(rng, account, kind="AKIA")
+        key = ids.plain_key(rng, account, kind="AKIA")
         who = (name, display, job, ids.guid(rng), home, browser(rng, index), ids.principal_id(rng, "AIDA"), key, ids.hexes(rng, 64))
         place = places[0] if rng.random() < 0.6 else rng.choice(places)
         found.append(Employee(*who, domain=domain, place=place, account=account))
@@ -193,7 +200,7 @@ def build(seed: int, scale: float) -> Company:
         regions=tuple(rng.sample(lexicon.REGIONS, 3)),
         people=_people(rng, max(LEAST + 4, round(60 * many)), domain, accounts),
         tasks=tuple(Role(rng.choice(accounts), name, ids.principal_id(rng, "AROA")) for name in names[:workloads]),
-        users=tuple(ServiceUser(a, n, ids.principal_id(rng, "AIDA"), ids.access_key(rng, a, kind="AKIA")) for a, n in keyed),
+        users=tuple(ServiceUser(a, n, ids.principal_id(rng, "AIDA"), ids.plain_key(rng, a, kind="AKIA")) for a, n in keyed),
         principals=tuple(
             ServicePrincipal(f"sp-{name}", ids.guid(rng), ids.guid(rng), ids.guid(rng)) for name in names[2 * workloads : 3 * workloads]
         ),
@@ -212,5 +219,6 @@ def build(seed: int, scale: float) -> Company:
         runners=runners,
         addresses=tuple(free),
         models=tuple(rng.sample(lexicon.BEDROCK_MODELS, 4)),
+        ai_accounts=tuple(f"{area}-openai" for area in rng.sample(lexicon.AREAS, 6)),
         buckets={use: f"{org.split('-')[0]}-{use}-{rng.randrange(1000, 9999)}" for use in BUCKETS},
     )

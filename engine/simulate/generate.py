@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,8 +45,8 @@ class Made:
     records: dict[str, int]
     files: int
     bytes: int
-    told: tuple[truth.Told, ...]
-    dark: tuple[str, ...]
+    told: tuple[truth.Told, ...] = field(repr=False)
+    dark: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,22 @@ def chosen(text: str) -> tuple[str, ...]:
 def generate(out: Path, plan: Plan, progress: Callable[[Progress], None] | None = None) -> Made:
     """Write the logs of ``plan`` below ``out/logs`` and `truth.NAME` beside them. Equal plans give equal bytes.
 
-    Raises `UsageError` when ``out`` holds something or the plan makes no sense.
+    Raises `UsageError` when ``out`` holds something, cannot be written to, or the plan makes no sense.
     """
     _check(out, plan)
+    try:
+        return _write(out, plan, progress)
+    except OSError as error:
+        raise UsageError(f"cannot write {error.filename or out}: {error.strerror or error}; free some space or name another directory") from error
+
+
+def _write(out: Path, plan: Plan, progress: Callable[[Progress], None] | None) -> Made:
     company = companies.build(plan.seed, plan.scale)
     rng = ids.generator(plan.seed, "life")
     ground = Ground.build(plan.seed, "life", company)
-    dark = _dark(plan.seed)
-    delivery = Delivery(out / LOGS, ids.generator(plan.seed, "delivery"), frozenset(dark), company.tenant, ground.otel.resource)
-    told, entries = _play(plan, company)
+    off = dark(plan.seed)
+    delivery = Delivery(out / LOGS, ids.generator(plan.seed, "delivery"), frozenset(off), company.tenant, ground.otel.resource)
+    told, entries = play(plan, company)
     for entry in sorted(entries, key=lambda one: (one.published, one.uid)):
         delivery.entry(entry)
     scene = Scene(company, ground, delivery, rng, Draw(ids.generator(plan.seed, "bulk")), min(1.0, plan.scale), plan.start, plan.start)
@@ -105,9 +112,9 @@ def generate(out: Path, plan: Plan, progress: Callable[[Progress], None] | None 
             progress(Progress(number + 1, hours, delivery.records.total()))
     delivery.flush()
     about = {"version": 1, "seed": plan.seed, "start": f"{plan.start:%Y-%m-%dT%H:%M:%SZ}", "days": plan.days, "scale": plan.scale}
-    document = truth.document(about, told, company, delivery.records, {name: DARK[name] for name in dark}, delivery.missing)
+    document = truth.document(about, told, company, delivery.records, {name: DARK[name] for name in off}, delivery.missing)
     truth.save(document, out / truth.NAME)
-    return Made(dict(sorted(delivery.records.items())), delivery.files, delivery.written, told, dark)
+    return Made(dict(sorted(delivery.records.items())), delivery.files, delivery.written, told, off)
 
 
 def _check(out: Path, plan: Plan) -> None:
@@ -119,16 +126,19 @@ def _check(out: Path, plan: Plan) -> None:
         raise UsageError(f"--scale must be above 0 and at most 1000, not {plan.scale}")
     if not 0 <= plan.seed < 2**63:
         raise UsageError(f"--seed must be from 0 to 9223372036854775807, not {plan.seed}")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {out}: {error.strerror}; name another directory") from error
 
 
-def _dark(seed: int) -> tuple[str, ...]:
-    """Four companies of ten have all logs, the others miss one."""
+def dark(seed: int) -> tuple[str, ...]:
+    """The logs a company lacks, keys of `DARK`: four companies of ten have all, the others miss one."""
     rng = ids.generator(seed, "dark")
     return (rng.choice(sorted(DARK)),) if rng.random() < 0.6 else ()
 
 
-def _play(plan: Plan, company: Company) -> tuple[tuple[truth.Told, ...], list[Entry]]:
+def play(plan: Plan, company: Company) -> tuple[tuple[truth.Told, ...], list[Entry]]:
     """Every campaign on a ground of its own, so that one does not depend on which others are played; the decoys likewise."""
     shared = ids.generator(plan.seed, "one nat").sample(CAMPAIGNS, 2)
     told: list[truth.Told] = []
@@ -155,8 +165,9 @@ def _act(plan: Plan, uid: str, number: int, scenario: Campaign, ground: Ground, 
     act.exits = [company.addresses[(first + i) % (len(company.addresses) - 210)] for i in range(rng.randrange(1, 5))]
     if uid in shared:
         act.told.variations.append("one NAT with another campaign")
-        act.exits = [company.addresses[5]]
-        act.now = plan.start + length * ids.generator(plan.seed, "one nat time").uniform(0.1, 0.4)
+        together = ids.generator(plan.seed, "one nat time")
+        act.exits = [together.choice((company.addresses[5], company.vpn))]
+        act.now = plan.start + length * together.uniform(0.1, 0.4)
     elif not scenario.attack or rng.random() < 0.2:
         act.told.variations.append("from the company's own network")
         act.exits = [rng.choice((*company.offices, company.vpn))]

@@ -36,11 +36,11 @@ class Ground:
         draws = {log: ids.generator(seed, f"{part} {log}") for log in logs}
         return cls(
             company,
-            CloudTrail(draws["cloudtrail"]),
+            CloudTrail(draws["cloudtrail"], ids.plain_key),
             bedrock.InvocationLog(draws["bedrock"]),
             azure.ActivityLog(draws["activity"], company.tenant, company.subscription),
             entra.Directory(draws["entra"], company.tenant),
-            openai.OpenAILog(draws["openai"], company.openai, company.apim),
+            openai.OpenAILog(draws["openai"], company.openai[0], company.apim),
             gcp.AuditLog(draws["gcp"], company.project),
             vertex.RequestResponse(draws["vertex"], company.project),
             litellm.Gateway(draws["litellm"]),

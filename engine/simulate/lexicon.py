@@ -63,6 +63,14 @@ TOOLS = (
     "curl/8.{m}.0",
 )
 """What attackers call with; benign people and programs use most of these too."""
+GCP_TOOLS = (
+    "google-cloud-sdk gcloud/5{m}.0.0 command/gcloud.auth.print-access-token environment/None python/3.12.8 (Linux 6.8.0)",
+    "google-api-python-client/2.{m}.{p} (gzip)",
+    "gl-python/3.12.{p} grpc/1.70.0 gax/2.24.1 gapic/1.{m}.0",
+    "python-requests/2.{m}.{p}",
+    "google-api-go-client/0.5 Terraform/1.{p}.0",
+    "curl/8.{m}.0",
+)
 BACKDOORS = ("support-sync", "svc-backup", "monitoring2", "ops-readonly", "billing-report", "cloud-health", "dataops", "sysadmin01", "audit-helper")
 BEDROCK_MODELS = (
     "anthropic.claude-3-haiku-20240307-v1:0",

@@ -14,6 +14,8 @@ from engine.simulate.company import Company
 from engine.simulate.native.entries import Entry
 
 NAME = "truth.json"
+BY_BEHAVIOUR = frozenset(("same_actor", "same_name", "same_bytes", "same_provider", "secret_found", "key_found"))
+"""Kinds of links that no field of any record states: only what the actor does, and from where, shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def _campaign(told: Told, missing: set[str]) -> dict[str, Any]:
                 "kind": link.kind,
                 "parent": link.parent,
                 "child": link.child,
+                "proof": "behaviour" if link.kind in BY_BEHAVIOUR else "identity",
                 "clouds": link.clouds,
                 "cross_cloud": link.clouds[0] != link.clouds[1],
                 "event_uids": link.event_uids,

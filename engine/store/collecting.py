@@ -16,7 +16,8 @@ from engine.store.tables import collected, latest, rule_hashes, seen
 _SEEN = ("uri", "version", "size", "end", "prefix", "tail", "records")
 
 
-def _key(uri: str) -> str:
+def key_of(uri: str) -> str:
+    """What the row of an object is found by."""
     return sha256(uri.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -25,7 +26,7 @@ def seen_of(connection: Connection, source: str, uris: Sequence[str]) -> dict[st
     asked = select(*(seen.c[name] for name in _SEEN)).where(seen.c.source == source)
     found: dict[str, dict[str, Any]] = {}
     for some in chunks(uris):
-        for row in connection.execute(asked.where(seen.c.uri_key.in_(list(map(_key, some))))):
+        for row in connection.execute(asked.where(seen.c.uri_key.in_(list(map(key_of, some))))):
             found[row.uri] = dict(zip(_SEEN, row, strict=True))
     return found
 
@@ -33,7 +34,7 @@ def seen_of(connection: Connection, source: str, uris: Sequence[str]) -> dict[st
 def remember(connection: Connection, source: str, objects: Iterable[SeenObject], batch: int) -> None:
     """Store what was taken of ``objects``."""
     rows = [
-        {**{name: getattr(each, name) for name in _SEEN}, "source": source, "uri_key": _key(each.uri), "batch": batch}
+        {**{name: getattr(each, name) for name in _SEEN}, "source": source, "uri_key": key_of(each.uri), "batch": batch}
         for each in {each.uri: each for each in objects}.values()
     ]
     if rows:

@@ -64,7 +64,8 @@ class Lake:
 
     def batch_of(self, table: str) -> tuple[int, str | None]:
         """The number of the batch that was committed to a table last (0: none yet), and the digest of its plan where the log still knows it."""
-        last = last_batch(load(self.path, TABLES[table]), self.path, TABLES[table])
+        with lake_errors(self.path, f"read table {table!r}"):
+            last = last_batch(self.path, TABLES[table])
         return last.number, last.digest
 
     def writer(self, table: str, batch: int) -> LakeWriter:
@@ -121,6 +122,11 @@ class Lake:
         if sources is not None:
             found = found.filter(pl.col("x.source").is_in(sorted(sources)))
         return found if columns is None else found.select(columns)
+
+    def read_events(self, paths: Sequence[Path], source: str, start: datetime | None, end: datetime | None, columns: Sequence[str]) -> pl.LazyFrame:
+        """As `events_between`, of some of the files of one source."""
+        found = pl.scan_parquet(list(paths), glob=False, hive_partitioning=False).with_columns(pl.lit(source).alias("x.source"))
+        return _at_times(found, start, end).select(columns)
 
     def hits_between(self, rules: Collection[str] | None, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
         """Hits of some rules by uid (None: all), of whatever version of them, from ``start`` up to before ``end``."""
@@ -186,11 +192,16 @@ def _partitions(source_days: Iterable[tuple[str, date]]) -> pl.Expr | None:
 
 def _between(frame: pl.LazyFrame, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
     if start is not None:
-        frame = frame.filter((pl.col("x.day") >= _day(start)) & (pl.col("time") >= start))
+        frame = frame.filter(pl.col("x.day") >= _day(start))
     if end is not None:
-        last = _day(end - timedelta(microseconds=1))
-        frame = frame.filter((pl.col("x.day") <= last) & (pl.col("time") < end))
-    return frame
+        frame = frame.filter(pl.col("x.day") <= _day(end - timedelta(microseconds=1)))
+    return _at_times(frame, start, end)
+
+
+def _at_times(frame: pl.LazyFrame, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
+    if start is not None:
+        frame = frame.filter(pl.col("time") >= start)
+    return frame if end is None else frame.filter(pl.col("time") < end)
 
 
 def _day(moment: datetime) -> date:

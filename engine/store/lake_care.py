@@ -5,6 +5,7 @@ Readers hold on to the version they began with: files leave the log first and th
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -228,12 +229,15 @@ def _remove_empty(table: Path) -> None:
 
 def on_disk(lake: Lake, table: str) -> int:
     """Bytes of everything in a table's directory, files that left the log included."""
-    total = 0
-    for path in (lake.path / table).rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:  # vacuum may be at work
-            continue
+    total, folders = 0, [str(lake.path / table)]
+    while folders:
+        with suppress(FileNotFoundError), os.scandir(folders.pop()) as entries:  # vacuum may be at work
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    with suppress(FileNotFoundError):
+                        total += entry.stat().st_size
     return total
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +15,13 @@ from urllib.parse import quote, unquote
 
 import polars as pl
 
+from engine.store.lake_files import load
 from engine.store.lake_tables import Table
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+_COMMIT = re.compile(r"([0-9]{20})\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +33,33 @@ class LastBatch:
     writer: str | None = None
 
 
-def last_batch(table: DeltaTable, root: Path, about: Table) -> LastBatch:
-    """Which batch was committed last. The number outlives the log's clean-up; the digest stands in the commit itself."""
-    number = table.transaction_version(about.application)
-    if number is None:
-        return LastBatch(0)
+def last_batch(root: Path, about: Table, table: DeltaTable | None = None) -> LastBatch:
+    """Which batch was committed last, as of ``table`` (None: now).
+
+    The newest commit that is signed by a batch tells; to load a table with many files takes longer. Where the log was cleaned up since, the number
+    is left, which outlives that.
+    """
     log = root / about.name / "_delta_log"
-    for version in range(table.version(), -1, -1):
-        path = log / f"{version:020}.json"
-        if not path.exists():
-            break
-        info = _commit_info(path)
-        if info.get("crosswind.batch") == number:
-            return LastBatch(number, info.get("crosswind.plan"), info.get("crosswind.writer"))
-    return LastBatch(number)
+    newest = table.version() if table is not None else _newest(log)
+    with suppress(ValueError):
+        for version in range(newest, -1, -1):
+            path = log / f"{version:020}.json"
+            if not path.exists():
+                break
+            info = _commit_info(path)
+            if "crosswind.batch" in info:
+                return LastBatch(info["crosswind.batch"], info.get("crosswind.plan"), info.get("crosswind.writer"))
+    there = load(root, about) if table is None else table
+    return LastBatch(there.transaction_version(about.application) or 0)
+
+
+def _newest(log: Path) -> int:
+    """The version of the last commit; -1 where there is none."""
+    try:
+        names = os.listdir(log)
+    except FileNotFoundError:
+        return -1
+    return max((int(match[1]) for name in names if (match := _COMMIT.fullmatch(name))), default=-1)
 
 
 def _commit_info(path: Path) -> dict[str, Any]:
@@ -56,7 +75,7 @@ def live_parts(table: DeltaTable, about: Table) -> pl.DataFrame:
     """One row per file: path (as in the file system), size, rows, the partition columns, and ``least.*`` / ``greatest.*`` of the bounds."""
     actions = pl.DataFrame(table.get_add_actions(flatten=True))
     chosen = [
-        pl.col("path").cast(pl.String()).map_elements(unquote, return_dtype=pl.String()),
+        _unquoted(actions["path"].cast(pl.String())),
         pl.col("size_bytes").alias("size"),
         (pl.col("num_records") if "num_records" in actions.columns else pl.lit(None)).cast(pl.Int64()).alias("rows"),
         *(pl.col(f"partition.{name}").cast(about.columns[name]).alias(name) for name in about.partition if f"partition.{name}" in actions.columns),
@@ -67,6 +86,11 @@ def live_parts(table: DeltaTable, about: Table) -> pl.DataFrame:
             there = f"{theirs}.{name}" in actions.columns
             chosen.append((pl.col(f"{theirs}.{name}") if there else pl.lit(None)).cast(about.columns[name]).alias(f"{ours}.{name}"))
     return actions.select(chosen)
+
+
+def _unquoted(paths: pl.Series) -> pl.Series:
+    """Paths as the file system has them; hardly any needs it, and there may be many."""
+    return paths.map_elements(unquote, return_dtype=pl.String()) if paths.str.contains("%", literal=True).any() else paths
 
 
 def remove_action(about: Table, part: Mapping[str, Any], *, data_change: bool = True) -> Any:

@@ -196,7 +196,7 @@ class LakeWriter:
             pl.col(name).cast(dtype) if name in frame.columns or name == "x.batch" else pl.lit(None, dtype=dtype).alias(name)
             for name, dtype in self._table.columns.items()
         )
-        for values, rows in frame.partition_by(self._table.partition, as_dict=True, include_key=False).items():
+        for values, rows in _partitions(frame, self._table.partition):
             if any(value is None for value in values):
                 raise EngineError(f"rows without {' or '.join(self._table.partition)} cannot be stored")
             yield tuple(value.isoformat() if isinstance(value, date) else str(value) for value in values), rows
@@ -227,7 +227,7 @@ class LakeWriter:
 
     def _already(self, table: DeltaTable, digest: str) -> bool | None:
         """What an earlier attempt made of this batch: None nothing, False another writer's commit of the same plan, True our own."""
-        last = last_batch(table, self._root, self._table)
+        last = last_batch(self._root, self._table, table)
         if last.number < self._batch:
             return None
         if last.number == self._batch and last.writer == self._token:
@@ -284,3 +284,17 @@ class LakeWriter:
                 rewritten.append(_new_file(self._root, self._table, self._batch, left.with_columns(missing), partition))
             removes.append(remove_action(self._table, part))
         return rewritten, removes
+
+
+def _partitions(frame: pl.DataFrame, names: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], pl.DataFrame]]:
+    """The rows by what they hold in columns, without these: slices where equal rows stand together, as they do in logs."""
+    keys = frame.select(names)
+    first = keys.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift(1)))).to_series().arg_true()
+    starts = [0, *(start for start in first.to_list() if start)]
+    found = [keys.row(start) for start in starts]
+    if len(set(found)) < len(found):
+        yield from frame.partition_by(names, as_dict=True, include_key=False).items()
+        return
+    rest = frame.drop(names)
+    for values, start, end in zip(found, starts, [*starts[1:], frame.height], strict=True):
+        yield values, rest.slice(start, end - start)

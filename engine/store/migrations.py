@@ -8,11 +8,21 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, inspect, select, text, update
 
 from engine.errors import StateError
-from engine.store.tables import counters, meta, metadata, schema_version
+from engine.store.column_types import Moment
+from engine.store.tables import alerts, counters, meta, metadata, runs, schema_version, seen, swept
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = ()
+
+def _objects_that_are_gone(connection: Connection) -> None:
+    moment = Moment().compile(connection.dialect)
+    connection.execute(text(f"ALTER TABLE seen ADD COLUMN gone {moment}"))
+    swept.create(connection)
+    for index in (*seen.indexes, *runs.indexes, *(index for index in alerts.indexes if index.name == "alerts_by_batch")):
+        index.create(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_objects_that_are_gone,)
 """The n-th leads from version n to version n + 1. None is ever changed once it was released. A new database is made from the tables as they are."""
 
 _LOCK = 0x63726F7373

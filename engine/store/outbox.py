@@ -13,7 +13,7 @@ from engine.store import alert_rows
 from engine.store.alert_changes import Change
 from engine.store.database import chunks, insert
 from engine.store.records import ALERT, DeadLetter, Delivered, Depth, OutboxRow
-from engine.store.tables import deliveries, outbox
+from engine.store.tables import alerts, deliveries, outbox
 
 
 def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change], now: datetime, least: Level = Level.INFORMATIONAL) -> int:
@@ -41,6 +41,22 @@ def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change],
     if rows:
         connection.execute(outbox.insert(), rows)
     return len(rows)
+
+
+def is_new(connection: Connection, sink: str) -> bool:
+    """Whether ``sink`` was never told of anything, and nothing waits for it."""
+    rows = (select(table.c.uid).where(table.c.sink == sink).limit(1) for table in (deliveries, outbox))
+    return all(connection.execute(asked).first() is None for asked in rows)
+
+
+def introduce(connection: Connection, sink: str, now: datetime, least: Level) -> int:
+    """Let a new sink be told of every alert that stands at or above ``least``; how many."""
+    if not is_new(connection, sink):
+        return 0
+    columns = (alerts.c.uid, alerts.c.revision, alerts.c.level, alerts.c.state)
+    stands = alerts.c.state.in_([State.LIVE.value, State.OPEN.value])
+    rows = connection.execute(select(*columns).where(stands, alerts.c.level >= int(least)).order_by(alerts.c.sequence))
+    return put(connection, [sink], [Change(row.uid, row.revision, Level(row.level), State(row.state)) for row in rows], now)
 
 
 def waiting(connection: Connection, sink: str, limit: int, after: int) -> list[OutboxRow]:

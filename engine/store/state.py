@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from sqlalchemy import select
 
-from engine.store import alert_changes, alert_rows, collecting, human_state, leases, outbox, plans, runs
+from engine.model import Level
+from engine.store import alert_changes, alert_rows, collecting, human_state, leases, outbox, plans, pruning, runs
 from engine.store import backup as backups
 from engine.store.alert_rows import AlertQuery
 from engine.store.database import Database, connect, insert
@@ -143,6 +144,16 @@ class State:
         with self._database.write() as connection:
             collecting.looked_through(connection, sources, now)
 
+    def sweep_due(self, source: str, now: datetime) -> bool:
+        """Whether `sweep` was not called for ``source`` for a day."""
+        with self._database.read() as connection:
+            return pruning.due(connection, source, now)
+
+    def sweep(self, source: str, uris: Collection[str], now: datetime) -> None:
+        """Forget objects of ``source`` that are long gone, old runs and plans. ``uris``: all that its listing has now."""
+        with self._database.write() as connection:
+            pruning.sweep(connection, source, uris, now)
+
     def sources(self) -> dict[str, datetime]:
         """When each configured source was last looked through."""
         with self._database.read() as connection:
@@ -215,6 +226,14 @@ class State:
         """The next rows for ``sink`` with an id above ``after``: one an alert, with the alert as it stands now."""
         with self._database.read() as connection:
             return outbox.waiting(connection, sink, limit, after)
+
+    def introduce(self, sink: str, now: datetime, least: Level) -> int:
+        """Let a sink that never heard of anything be told of every alert that stands at or above ``least``; how many."""
+        with self._database.read() as connection:
+            if not outbox.is_new(connection, sink):
+                return 0
+        with self._database.write() as connection:
+            return outbox.introduce(connection, sink, now, least)
 
     def delivered(self, sink: str, ids: Collection[int], now: datetime) -> None:
         """The sink was told these."""

@@ -69,8 +69,16 @@ seen = Table(
     Column("tail", AnyText, nullable=False),
     Column("records", BigInteger, nullable=False),
     Column("batch", BigInteger, ForeignKey("plans.batch"), nullable=False),
+    Column("gone", Moment),
 )
-"""What was taken of each object. ``uri_key`` is a digest of the URI: paths can be longer than an index takes."""
+"""What was taken of each object. ``uri_key`` is a digest of the URI: paths can be longer than an index takes.
+
+``gone``: since when no listing has it.
+"""
+Index("seen_by_batch", seen.c.batch)
+
+swept = Table("swept", metadata, Column("source", AnyText, primary_key=True), Column("time", Moment, nullable=False))
+"""When each configured source was last looked through for objects that are gone."""
 
 collected = Table("collected", metadata, Column("source", AnyText, primary_key=True), Column("time", Moment, nullable=False))
 """When each configured source was last looked through."""
@@ -92,6 +100,7 @@ runs = Table(
     Column("counts", AnyText, nullable=False),
     Column("errors", AnyText, nullable=False),
 )
+Index("runs_by_batch", runs.c.batch)
 
 alerts = Table(
     "alerts",
@@ -114,6 +123,7 @@ alerts = Table(
     Column("batch", BigInteger, ForeignKey("plans.batch")),
 )
 """``document`` is the alert as it was last found, ``state`` what became of it since, ``batch`` null where no batch but a self-check changed it."""
+Index("alerts_by_batch", alerts.c.batch)
 Index("alerts_by_rule", alerts.c.rule, alerts.c.last_time)
 Index("alerts_by_time", alerts.c.last_time)
 

@@ -23,7 +23,7 @@ from engine.hunt.saved import next_steps, read_hunt
 from engine.hunt.session import Bounds
 from engine.hunt.sql import compile_sql
 from engine.pipeline import ScanResult
-from engine.pipeline.hunt_sigma import Objects
+from engine.pipeline.hunt_records import Objects
 from engine.pipeline.hunting import OpenLake, saved_hunts
 from engine.sigma.load import load
 from engine.sigma.tree import Rule

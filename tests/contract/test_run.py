@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.config import load_config
 from engine.model import State
 from engine.pipeline import ScanResult
+from engine.pipeline.scheduled import run as work
 from engine.store.lake_care import retain
 from tests.conftest import SAMPLE, Ran
 from tests.logs import lines
@@ -247,6 +249,28 @@ def test_backfill_of_a_source_finds_what_was_left_out_however_old(run: Run, plac
     assert len(place.alerts()) == 2
 
 
+def test_objects_are_forgotten_when_they_are_long_gone_and_not_while_they_cannot_be_listed(run: Run, place: Place) -> None:
+    path = place.put("a.json", call(1, 0))
+    config = load_config(place.config, {})
+
+    def known_after(days: float) -> bool:
+        work(config, lambda: datetime(2026, 4, 1, tzinfo=UTC) + timedelta(days=days))
+        with place.state() as state:
+            return bool(state.seen("trail", [str(path)]))
+
+    assert known_after(0)
+    place.logs.rename(place.root / "away")
+    assert all(map(known_after, (2, 40, 80)))
+    (place.root / "away").rename(place.logs)
+    assert known_after(81)
+    path.unlink()
+    assert known_after(83)
+    assert not known_after(115)
+    place.put("a.json", call(1, 0))
+    assert known_after(116)
+    assert place.events().height == 1
+
+
 def test_sources_are_batches_of_their_own(run: Run, place: Place) -> None:
     place.configure(sources='[source.one]\npath = "logs/one"\n[source.two]\npath = "logs/two"\n')
     place.put("one/a.json", call(1, 0))
@@ -301,6 +325,23 @@ def test_what_is_not_delivered_waits(run: Run, place: Place) -> None:
     assert place.delivered() == []
     assert run().code == 0
     assert len(place.delivered()) == 1
+
+
+def test_a_sink_that_is_new_hears_of_what_stands_once(run: Run, place: Place) -> None:
+    place.rules(rule(1), rule(2, "DeleteTrail", "low"))
+    place.put("a.json", call(2, 5), call(3, 300), call(4, 300, "DeleteTrail"))
+    assert run().code == 0
+    place.put("b.json", call(1, 0))
+    assert run().code == 0
+    assert len(place.ended()) == 1
+    settings = place.config.read_text().replace("[rules]", '[rules]\nmin_level = "medium"')
+    place.config.write_text(settings + '[sink.second]\ntype = "file"\npath = "second.ndjson"\n')
+    assert run().code == 0
+    told = [json.loads(line) for line in (place.root / "second.ndjson").read_text().splitlines()]
+    assert sorted(document["uid"] for document in told) == sorted(uid for uid, alert in place.alerts().items() if alert.level.word == "high")
+    assert len(told) == 2
+    assert run().code == 0
+    assert len((place.root / "second.ndjson").read_text().splitlines()) == 2
 
 
 def test_stored_alerts_give_the_documents_of_scan(run: Run, cli: Callable[..., Ran], place: Place) -> None:

@@ -46,9 +46,9 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
     found: list[set[str]] = []
     real = redetect
 
-    def watched(rules: Collection[str], *rest: Any) -> Any:
+    def watched(rules: Collection[str], *rest: Any, **named: Any) -> Any:
         found.append({uid[-2:].lstrip("0") for uid in rules})
-        return real(rules, *rest)
+        return real(rules, *rest, **named)
 
     monkeypatch.setattr(ingest, "redetect", watched)
     return found

@@ -13,6 +13,7 @@ import pytest
 from engine.errors import EngineError, LeaseError, StateError, UsageError
 from engine.model import Level, State
 from engine.pipeline import ScanResult
+from engine.store import pruning
 from engine.store.alert_codec import decode, encode
 from engine.store.alert_rows import AlertQuery
 from engine.store.leases import this_process
@@ -90,6 +91,41 @@ def test_a_commit_is_whole_or_nothing(state: Store) -> None:
         state.commit(BatchResult(1, [alert()], [Ended(C, State.RETRACTED, "?")], {"trail": [Taken("a.json")]}, sinks=("siem",)), NOON)
     assert (state.alerts(), state.seen("trail", ["a.json"]), state.outbox("siem", 10), state.runs()) == ([], {}, [], [])
     assert state.open_plan() == plan(1)
+
+
+def test_objects_that_no_listing_had_for_long_are_forgotten(state: Store) -> None:
+    names = ["stays", "goes", "comes back"]
+    commit(state, 1, seen={"trail": [Taken(name) for name in names], "other": [Taken("goes")]})
+    day = timedelta(days=1)
+
+    def listed(days: float, *uris: str) -> list[str]:
+        if state.sweep_due("trail", NOON + days * day):
+            state.sweep("trail", uris, NOON + days * day)
+        return sorted(state.seen("trail", names))
+
+    assert listed(0, *names) == sorted(names)
+    assert listed(1, "stays") == sorted(names), "gone since today"
+    assert listed(20, "stays", "comes back") == sorted(names)
+    assert listed(31.5, "stays") == ["comes back", "stays"]
+    assert not state.sweep_due("trail", NOON + 31.6 * day), "once a day"
+    assert listed(70, "stays") == ["stays"]
+    assert list(state.seen("other", names)) == ["goes"]
+    assert state.sweep_due("trail", NOON), "a clock that was set back"
+
+
+def test_old_runs_and_plans_are_forgotten(state: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "RUNS", 4)
+    monkeypatch.setattr(pruning, "PLANS", 3)
+    commit(state, 1, alerts=[alert()])
+    commit(state, 2, seen={"trail": [Taken("a.json")]})
+    for batch in range(3, 10):
+        commit(state, batch)
+    state.write_plan(plan(10))
+    state.sweep("trail", ["a.json"], later(20))
+    assert [run.batch for run in state.runs()] == [9, 8, 7, 6]
+    assert [batch for batch in range(1, 12) if state.batch_digest(batch)] == [1, 2, 6, 7, 8, 9, 10], "what something refers to stays"
+    assert (state.last_batch(), (state.open_plan() or plan(0)).batch) == (9, 10)
+    assert len(state.alerts()) == 1
 
 
 def test_a_batch_leaves_cursors_times_rules_and_a_record(state: Store) -> None:

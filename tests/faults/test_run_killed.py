@@ -18,12 +18,13 @@ from hypothesis import settings
 
 from engine.store.alert_rows import AlertQuery
 from tests.conftest import Ran
+from tests.examples import LONG
 from tests.killing import child, ended
 from tests.logs import event
 from tests.running import Place, call, many, rule
 
-RUNS = 8 * settings().max_examples // 100
-"""Kills at a random instant; twenty times as many with the profile `long`."""
+RUNS = 60 if settings().max_examples < LONG else 200
+"""Kills at a random instant; the greater number with the profile `long`."""
 
 POINTS = [
     *((step, number, when) for step in ("write_plan", "commit") for number in (1, 2) for when in ("before", "after")),

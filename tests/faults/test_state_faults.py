@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from engine.errors import LeaseError, StateError
 from engine.store import migrations
@@ -23,7 +23,7 @@ from engine.store.migrations import migrate
 from engine.store.records import BatchResult
 from engine.store.state import State
 from tests.alert_samples import NOON, alert
-from tests.states import KINDS, Taken, commit, new_place, plan
+from tests.states import KINDS, Taken, commit, later, new_place, plan
 
 ROOT = Path(__file__).resolve().parents[2]
 A, B = "a" * 32, "b" * 32
@@ -192,7 +192,7 @@ def test_a_newer_state_asks_for_an_upgrade(kind: str, tmp_path: Path) -> None:
     place = new_place(kind, tmp_path)
     with State.open(place) as state, state._database.write() as connection:
         connection.execute(text("UPDATE schema_version SET version = 99"))
-    with pytest.raises(StateError, match=r"has version 99 and this crosswind knows 1: upgrade crosswind"):
+    with pytest.raises(StateError, match=r"has version 99 and this crosswind knows 2: upgrade crosswind"):
         State.open(place)
 
 
@@ -208,20 +208,45 @@ def test_an_older_state_is_brought_forward_or_left_as_it_was(kind: str, tmp_path
         connection.execute(text("ALTER TABLE meta ADD COLUMN more TEXT"))
         raise StateError("no")
 
+    released = migrations.MIGRATIONS
     with State.open(new_place(kind, tmp_path)) as state:
         commit(state, 1, alerts=[alert()])
         with pytest.raises(StateError, match="no"), state._database.write() as connection:
-            migrate(connection, (second, broken))
+            migrate(connection, (*released, second, broken))
         for steps in ((second,), (second, third), (second, third)):
             with state._database.write() as connection:
-                migrate(connection, steps)
+                migrate(connection, (*released, *steps))
         with state._database.read() as connection:
             assert set(connection.execute(text("SELECT extra FROM meta")).scalars()) == {"x"}
-            assert connection.execute(text("SELECT version FROM schema_version")).scalar() == 3
-        with pytest.raises(StateError, match="version 3"), state._database.write() as connection:
+            assert connection.execute(text("SELECT version FROM schema_version")).scalar() == len(released) + 3
+        with pytest.raises(StateError, match=f"version {len(released) + 3}"), state._database.write() as connection:
             migrate(connection)
         assert len(state.alerts()) == 1
-    assert migrations.MIGRATIONS == ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_state_of_the_first_version_is_brought_to_this_one(kind: str, tmp_path: Path) -> None:
+    place = new_place(kind, tmp_path)
+    with State.open(place) as state:
+        commit(state, 1, alerts=[alert()], seen={"trail": [Taken("a")]})
+        with state._database.write() as connection:
+            for index in ("seen_by_batch", "runs_by_batch", "alerts_by_batch"):
+                connection.execute(text(f"DROP INDEX {index}"))
+            connection.execute(text("ALTER TABLE seen DROP COLUMN gone"))
+            connection.execute(text("DROP TABLE swept"))
+            connection.execute(text("UPDATE schema_version SET version = 1"))
+    with State.open(place) as state:
+        state.sweep("trail", [], later(1))
+        assert list(state.seen("trail", ["a"])) == ["a"]
+        assert len(state.alerts()) == 1
+        commit(state, 2)
+        with state._database.read() as connection:
+            inspector = inspect(connection)
+            assert {index["name"] for table in ("seen", "runs", "alerts") for index in inspector.get_indexes(table)} >= {
+                "seen_by_batch",
+                "runs_by_batch",
+                "alerts_by_batch",
+            }
 
 
 def test_a_backup_is_a_state_and_replaces_nothing(tmp_path: Path) -> None:

@@ -14,14 +14,12 @@ from hypothesis import strategies as st
 from connectors.batches import Batch
 from connectors.sources import load_mappings
 from engine.correlate.evidence import COLUMNS, OPTIONAL
-from engine.correlate.principals import behind
 from engine.detect.program import Program, compile_program
-from engine.identity.edges import empty
 from engine.model import Alert, State
 from engine.pipeline.batch import Settings, work
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.lake_hits import from_lake, to_lake
-from engine.pipeline.revising import Span, revision
+from engine.pipeline.revising import Span, at_once, revision
 from engine.sigma.load import load
 from engine.store.lake_tables import HITS
 from tests.examples import examples
@@ -154,9 +152,8 @@ class Store:
             program(),
             touched,
             marks,
-            self.read,
+            lambda work, reads: at_once(work, reads, self.read),
             lambda uids, low, high: [a for a in self.alerts.values() if a.rule.uid in uids],
-            principals=lambda hits: behind(hits, {}, empty()),
         )
         for alert in told.alerts:
             self.alerts[alert.uid] = alert

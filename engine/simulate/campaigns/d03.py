@@ -10,7 +10,7 @@ from engine.simulate.campaigns import moves
 def play(a: Act) -> None:
     account = a.account()
     a.is_also(account.email, f"gcp.account:{account.email}", f"gcp.key:{account.key}")
-    who = chains.gcp_account(a.company, account, a.exits[0], a.agent, keyed=True)
+    who = chains.gcp_account(a.company, account, a.exits[0], a.gcp_agent, keyed=True)
     project = f"projects/{a.company.project}"
     with a.stage("a leaked service-account key is tried", "a46", tags=("attack.t1078.004",)):
         for _ in range(a.rng.randrange(1, 4)):

@@ -12,7 +12,7 @@ def play(a: Act) -> None:
     ip = a.exits[0]
     a.exits = [ip]
     aws = moves.stolen(a, user)
-    gcp = chains.gcp_account(a.company, account, ip, a.agent, keyed=True)
+    gcp = chains.gcp_account(a.company, account, ip, a.gcp_agent, keyed=True)
     a.is_also(account.email, f"gcp.key:{account.key}")
     project = f"projects/{a.company.project}"
 

@@ -14,12 +14,12 @@ def play(a: Act) -> None:
     with a.stage("secrets are read in AWS", "aws_secret_read", tags=("attack.t1555.006",)):
         moves.whoami(a, aws)
         moves.aws_secrets(a, aws)
-    gcp = chains.gcp_account(a.company, account, a.exits[0], a.agent, keyed=True)
+    gcp = chains.gcp_account(a.company, account, a.exits[0], a.gcp_agent, keyed=True)
     a.is_also(account.email, f"gcp.key:{account.key}")
     with a.stage("secrets are read in GCP", "gcp_secret_read", tags=("attack.t1555.006",)):
         moves.gcp_secrets(a, gcp)
     a.link(
-        "key_found_in_secret",
+        "secret_found",
         f"aws.key:{user.key}",
         f"gcp.key:{account.key}",
         ("aws", "gcp"),

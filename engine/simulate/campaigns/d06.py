@@ -10,7 +10,7 @@ from engine.simulate.campaigns import moves
 def play(a: Act) -> None:
     account, target = a.account(), a.account(1)
     role = a.task()
-    who = chains.gcp_account(a.company, account, a.exits[0], a.agent, keyed=True)
+    who = chains.gcp_account(a.company, account, a.exits[0], a.gcp_agent, keyed=True)
     a.is_also(account.email, f"gcp.key:{account.key}", f"gcp.account:{account.email}")
     with a.stage("an identity token is made in GCP", "b78", tags=("attack.t1550.001",)):
         token = a.impersonated(who, target, method="GenerateIdToken", audience=a.rng.choice(("sts.amazonaws.com", "aws", "https://aws.amazon.com")))

@@ -6,21 +6,19 @@ from engine.simulate import chains
 from engine.simulate.act import Act, Campaign
 from engine.simulate.campaigns import moves
 from engine.simulate.native import ids
-from engine.simulate.native.aws import service, session
+from engine.simulate.native.aws import service
 
 
 def play(a: Act) -> None:
     role, account = a.task(), a.account()
     name = f"i-0{ids.hexes(a.rng, 16)}"
     host = service("ec2.amazonaws.com", role.account)
-    home, _ = a.g.trail.assume(a.now, host, role, name, ip=a.company.egress[role.account], region=a.company.regions[0])
-    key = home.identity["accessKeyId"]
-    aws = session(role, name, key, a.exits[0], a.agent, a.now)
+    aws = a.steal(lambda: a.session(host, role, name, ip=a.company.egress[role.account], region=a.company.regions[0]))
     with a.stage("an instance's credentials are used elsewhere", "s1", tags=("attack.t1552.005", "attack.t1078.004")):
         moves.whoami(a, aws)
         for _ in range(a.rng.randrange(1, 5)):
             a.aws(aws, "iam", a.rng.choice(("ListRoles", "GetRole", "ListAttachedRolePolicies")), error=("AccessDenied", "not authorized"))
-    a.is_also(f"{role.account}/{role.name}", f"aws.session:{role.uid}:{name}", f"aws.key:{key}")
+    a.is_also(f"{role.account}/{role.name}", f"aws.session:{role.uid}:{name}", f"aws.key:{aws.identity['accessKeyId']}")
     arn = aws.identity["arn"]
     with a.stage("the session is exchanged for a GCP token", "d08", tags=("attack.t1199", "attack.t1550.001")):
         outside = a.by_exchange(arn, "aws-pool", arn, a.exits[0], f"aws.session:{role.uid}:{name}", "aws")
@@ -33,7 +31,7 @@ def play(a: Act) -> None:
             a.gcp(gcp, "storage", "storage.objects.get", thing, "storage.objects.get", kind="gcs_bucket", log="data_access")
     if a.rng.random() < 0.5:
         with a.stage("a key is made to stay", "b74", tags=("attack.t1098.001",)):
-            moves.service_key(a, chains.gcp_account(a.company, account, a.exits[0], a.agent))
+            moves.service_key(a, chains.gcp_account(a.company, account, a.exits[0], a.gcp_agent))
 
 
 CAMPAIGN = Campaign("An AWS session goes on into GCP by token exchange", play)

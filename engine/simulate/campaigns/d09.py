@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.simulate import chains
 from engine.simulate.act import Act, Campaign
 from engine.simulate.native import ids
 
@@ -12,7 +11,7 @@ def play(a: Act) -> None:
     federated = ids.guid(a.rng)
     ip = a.exits[0]
     with a.stage("a person's token writes a federated credential", "s1", tags=("attack.t1098.001", "attack.t1556.007")):
-        who = chains.azure_user(a.g, a.now, person, "cli", ip, "Contributor")
+        who = a.as_person(person, "cli", ip, "Contributor")
         issuer = a.rng.choice(("https://token.actions.githubusercontent.com", f"https://{a.backdoor()}.example.net", "https://gitlab.example.org"))
         body = {
             "properties": {"issuer": issuer, "subject": f"repo:{a.backdoor()}/x:ref:refs/heads/main", "audiences": ["api://AzureADTokenExchange"]}
@@ -23,7 +22,7 @@ def play(a: Act) -> None:
         written = a.azure(who, operation, resource, body=body)
     a.is_also(person.upn, f"entra.object:{person.oid}", f"email:{person.upn}")
     with a.stage("the identity is entered from elsewhere", "d09", tags=("attack.t1550.001",)):
-        inside = chains.azure_identity(a.g, a.wait(5, 60), identity, ip=a.exit(), federated=federated)
+        inside = a.as_identity(identity, a.exit(), federated)
         sign_in = a.g.directory.entries[-1]
     a.link("federated_credential", f"entra.object:{person.oid}", f"entra.object:{identity.oid}", ("azure", "azure"), written[-1], sign_in)
     with a.stage("it takes rights", "s2", tags=("attack.t1098.003",)):

@@ -35,7 +35,7 @@ def play(a: Act) -> None:
     if a.rng.random() < 0.5:
         account = a.account()
         with a.stage("GCP trusts it too", "d10", tags=("attack.t1484.002",)):
-            gcp = chains.gcp_account(a.company, account, a.exits[0], a.agent, keyed=True)
+            gcp = chains.gcp_account(a.company, account, a.exits[0], a.gcp_agent, keyed=True)
             name = f"projects/{a.company.project_number}/locations/global/workloadIdentityPools/{a.backdoor()}"
             method = "google.iam.v1.WorkloadIdentityPools.CreateWorkloadIdentityPoolProvider"
             request = {"workloadIdentityPoolProvider": {"oidc": {"issuerUri": f"https://{issuer}"}}}

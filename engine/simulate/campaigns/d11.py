@@ -12,7 +12,7 @@ from engine.simulate.native.gcp import GcpCaller
 def play(a: Act) -> None:
     person, desk = a.person(), a.person(1)
     ip, place = a.exits[0], a.rng.randrange(len(lexicon.PLACES))
-    where: Record = {"location": chains.location(place), "asn": chains.network(ip), "agent": a.agent}
+    where: Record = {"location": chains.location(place), "asn": chains.network(ip), "agent": a.browser}
     target = {"id": person.oid, "displayName": person.display, "type": "User", "userPrincipalName": person.upn, "modifiedProperties": []}
     user = {"id": desk.oid, "displayName": desk.display, "userPrincipalName": desk.upn, "ipAddress": a.company.offices[0], "roles": []}
     by: Record = {"user": user}
@@ -39,14 +39,13 @@ def play(a: Act) -> None:
             moves.aws_secrets(a, who, least=1)
     if "azure" in clouds:
         with a.stage("Azure is entered", "d11", tags=("attack.t1098.003",)):
-            inside = chains.azure_user(a.g, a.wait(20, 90), person, "portal", ip, "Owner", **{k: v for k, v in where.items() if k != "agent"})
+            inside = a.as_person(person, "portal", ip, "Owner", **{k: v for k, v in where.items() if k != "agent"})
             a.azure(inside, "Microsoft.Authorization/elevateAccess/action", "/providers/Microsoft.Authorization")
             moves.azure_storage_keys(a, inside, a.rng.randrange(1, 5))
-            a.link("user_token", f"email:{person.upn}", f"entra.token:{inside.sign_in}", ("azure", "azure"))
     if "gcp" in clouds:
         with a.stage("GCP is entered", "d11", tags=("attack.t1078.004",)):
             subject = f"principal://iam.googleapis.com/locations/global/workforcePools/entra/subject/{person.upn}"
-            gcp = GcpCaller("", ip, a.agent, federated=subject)
+            gcp = GcpCaller("", ip, a.gcp_agent, federated=subject)
             project = f"projects/{a.company.project}"
             entry = a.gcp(gcp, "cloudresourcemanager", "GetIamPolicy", project, "resourcemanager.projects.getIamPolicy", log="data_access")
             moves.gcp_secrets(a, gcp, least=1)

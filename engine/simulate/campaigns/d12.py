@@ -6,7 +6,7 @@ from engine.simulate import chains
 from engine.simulate.act import Act, Campaign
 from engine.simulate.campaigns import moves
 from engine.simulate.native.actors import Role
-from engine.simulate.native.aws import session
+from engine.simulate.native.aws import AwsCaller
 
 
 def play(a: Act) -> None:
@@ -17,11 +17,14 @@ def play(a: Act) -> None:
     a.is_also(f"github:{repository}", f"oidc.subject:{chains.GITHUB}|{subject}")
     parent = f"oidc.subject:{chains.GITHUB}|{subject}"
     runner = a.rng.choice(a.company.runners)
+
+    def fetch() -> AwsCaller:
+        return a.by_web_identity(role, chains.GITHUB, "sts.amazonaws.com", subject, "GitHubActions", runner, parent, "github")
+
     with a.stage("a changed workflow gets its session", "s1", tags=("attack.t1195",)):
-        home = a.by_web_identity(role, chains.GITHUB, "sts.amazonaws.com", subject, "GitHubActions", runner, parent, "github")
+        home = fetch()
         moves.whoami(a, home)
-    away = session(role, "GitHubActions", home.identity["accessKeyId"], a.exits[0], a.agent, a.now)
-    away.identity["sessionContext"]["webIdFederationData"] = home.identity["sessionContext"]["webIdFederationData"]
+    away = a.steal(fetch, home)
     with a.stage("the session is used from elsewhere", "d12", tags=("attack.t1550.001",)):
         moves.whoami(a, away)
         moves.aws_secrets(a, away, least=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.simulate.act import Act, Campaign
 from engine.simulate.campaigns import moves
 from engine.simulate.native import ids
-from engine.simulate.native.aws import iam_user, service, session
+from engine.simulate.native.aws import iam_user, service
 
 
 def play(a: Act) -> None:
@@ -13,9 +13,8 @@ def play(a: Act) -> None:
     other = next(account for account in a.company.accounts if account != found.account)
     name = f"i-0{ids.hexes(a.rng, 16)}"
     host = service("ec2.amazonaws.com", role.account)
-    home, _ = a.g.trail.assume(a.now, host, role, name, ip=a.company.egress[role.account], region=a.company.regions[0])
-    who = session(role, name, home.identity["accessKeyId"], a.exits[0], a.agent, a.now)
-    a.is_also(f"{role.account}/{role.name}", f"aws.session:{role.uid}:{name}", f"aws.key:{home.identity['accessKeyId']}")
+    who = a.steal(lambda: a.session(host, role, name, ip=a.company.egress[role.account], region=a.company.regions[0]))
+    a.is_also(f"{role.account}/{role.name}", f"aws.session:{role.uid}:{name}", f"aws.key:{who.identity['accessKeyId']}")
     with a.stage("an instance's credentials are used elsewhere", "s1", tags=("attack.t1552.005",)):
         moves.whoami(a, who)
         a.aws(who, "s3", "ListBuckets")
@@ -30,7 +29,7 @@ def play(a: Act) -> None:
     with a.stage("a key found there is used", "s3", tags=("attack.t1078.004",)):
         first = moves.whoami(a, key)
         a.aws(key, "iam", "ListAttachedUserPolicies", params={"userName": found.name})
-    a.link("key_found_in_object", f"aws.session:{role.uid}:{name}", f"aws.key:{found.key}", ("aws", "aws"), a.told.stages[1].entries[-1], first)
+    a.link("key_found", f"aws.session:{role.uid}:{name}", f"aws.key:{found.key}", ("aws", "aws"), a.told.stages[1].entries[-1], first)
     with a.stage("the second account is entered", "d14", tags=("attack.t1550.001", "attack.t1199")):
         inside = a.session(key, a.company.role(other, a.rng.choice(("admin", "readonly", "engineer"))), a.backdoor())
         for name in a.rng.sample(("ListUsers", "ListRoles", "GetAccountSummary", "ListAccountAliases"), 3):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.simulate import chains
 from engine.simulate.act import Act, Campaign
 
 
@@ -13,8 +12,7 @@ def play(a: Act) -> None:
     names = [f"store{a.rng.randrange(100, 999)}" for _ in range(a.rng.randrange(2, 6))]
     stores = [a.company.arm("rg-data", "Microsoft.Storage/storageAccounts", name) for name in names]
     with a.stage("a person's token is used from elsewhere", "s1", tags=("attack.t1078.004",)):
-        who = chains.azure_user(a.g, a.now, person, "cli", ip, "Owner", agent=a.agent)
-        a.link("user_token", f"email:{person.upn}", f"entra.token:{who.sign_in}", ("azure", "azure"))
+        who = a.as_person(person, "cli", ip, "Owner", agent=a.browser)
     with a.stage("keys of storage are read", "s2", tags=("attack.t1552",)):
         for store in stores:
             a.azure(who, "Microsoft.Storage/storageAccounts/listKeys/action", store)

@@ -24,7 +24,7 @@ def play(a: Act) -> None:
         model = a.rng.choice(a.company.models)
         for _ in range(a.rng.randrange(15, 70)):
             question, answer = moves.prompt(a, lure=True)
-            a.g.converse(a.wait(3, 90), who, converse(model, question, answer), region=a.company.regions[0])
+            a.converse(who, converse(model, question, answer), after=(3, 90))
 
 
 CAMPAIGN = Campaign("A guardrail is taken away, then models are abused", play)

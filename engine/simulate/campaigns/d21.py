@@ -31,7 +31,7 @@ def play(a: Act) -> None:
         return
     account = a.account()
     with a.stage("they appear in a store of another cloud", "d21", tags=("attack.t1537", "atlas.aml.t0025")):
-        gcp = chains.gcp_account(a.company, account, a.exits[0], a.agent, keyed=True)
+        gcp = chains.gcp_account(a.company, account, a.exits[0], a.gcp_agent, keyed=True)
         for name in names:
             thing = f"projects/_/buckets/mirror-{ids.hexes(a.rng, 4)}/objects/{name}"
             a.gcp(gcp, "storage", "storage.objects.create", thing, "storage.objects.create", kind="gcs_bucket", log="data_access")

@@ -22,7 +22,7 @@ def play(a: Act) -> None:
             question = f"Answer step by step and show your reasoning. Question {number} about {subject}: case {a.rng.randrange(10**6)}."
             answer = f"Step 1. Read the case. Step 2. Compare with rule {number}. " * a.rng.randrange(8, 20)
             moved = AwsCaller(caller.identity, caller.account, a.exit(), caller.agent)
-            a.g.converse(a.wait(1, 9), moved, bedrock.converse(model, question, answer), region=a.company.regions[0])
+            a.converse(moved, bedrock.converse(model, question, answer), after=(1, 9))
     if a.rng.random() < 0.5:
         key = VirtualKey(ids.hexes(a.rng, 64), a.backdoor(), a.backdoor(), "team-batch")
         with a.stage("the gateway is drained too", "a51", tags=("atlas.aml.t0024.002",)):

@@ -22,7 +22,7 @@ def play(a: Act) -> None:
         if a.rng.random() < 0.6:
             role = a.task()
             who = a.session(service("ecs-tasks.amazonaws.com", role.account), role, "gateway")
-            a.g.converse(a.wait(0.2, 0.6), who, converse(a.company.models[0], text, answer), region=a.company.regions[0])
+            a.converse(who, converse(a.company.models[0], text, answer), after=(0.2, 0.6))
     thief = iam_user(person.account, person.name, person.aws_id, person.aws_key, a.exits[0], a.agent)
     with a.stage("the key is used from elsewhere", "d24", tags=("attack.t1078.004",)):
         used = moves.whoami(a, thief)

@@ -21,7 +21,7 @@ def play(a: Act) -> None:
             params = {"instanceType": a.rng.choice(kinds), "minCount": 1, "maxCount": a.rng.randrange(2, 20)}
             full = ("Client.VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit.")
             a.aws(aws, "ec2", "RunInstances", params=params, region=region, error=full if a.rng.random() < 0.5 else None, write=True)
-    gcp = chains.gcp_account(a.company, account, a.exits[0], a.agent, keyed=True)
+    gcp = chains.gcp_account(a.company, account, a.exits[0], a.gcp_agent, keyed=True)
     a.is_also(account.email, f"gcp.key:{account.key}")
     project = f"projects/{a.company.project}"
     with a.stage("machines start in GCP", "b80", tags=("attack.t1496.001",)):

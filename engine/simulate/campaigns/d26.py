@@ -23,7 +23,7 @@ def play(a: Act) -> None:
         credential = {"serviceUserName": f"{name}-at-{who.account}", "serviceName": "bedrock.amazonaws.com", "status": "Active"}
         params = {"userName": name, "serviceName": "bedrock.amazonaws.com"}
         a.aws(who, "iam", "CreateServiceSpecificCredential", params=params, result={"serviceSpecificCredential": credential}, write=True)
-    shadow = iam_user(who.account, name, ids.principal_id(a.rng, "AIDA"), ids.access_key(a.rng, who.account, kind="ABSK"), ip, a.agent)
+    shadow = iam_user(who.account, name, ids.principal_id(a.rng, "AIDA"), ids.plain_key(a.rng, who.account, kind="ABSK"), ip, a.agent)
     a.link("bedrock_key", f"aws.key:{person.aws_key}", f"aws.user:arn:aws:iam::{who.account}:user/{name}", ("aws", "aws"))
     with a.stage("an unknown application uses it", "d26", tags=("atlas.aml.t0040",)):
         moves.invoke(a, shadow, a.rng.randrange(20, 120), models=1, lure=0.0, bearer=True)

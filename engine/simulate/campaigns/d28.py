@@ -16,11 +16,11 @@ def play(a: Act) -> None:
     place = (person.place + a.rng.randrange(1, len(lexicon.PLACES))) % len(lexicon.PLACES)
     a.is_also(person.upn, f"entra.object:{person.oid}", f"email:{person.upn}")
     with a.stage("the person's session in one cloud", "d28", tags=("attack.t1078.004",)):
-        sign_in = a.g.directory.user(a.now, person, "office", ip, location=chains.location(place), asn=chains.network(ip), agent=a.agent)
-        inside = chains.azure_user(a.g, a.wait(20, 200), person, "cli", ip, "Contributor", location=chains.location(place))
+        sign_in = a.g.directory.user(a.now, person, "office", ip, location=chains.location(place), asn=chains.network(ip), agent=a.browser)
+        inside = a.as_person(person, "cli", ip, "Contributor", location=chains.location(place))
         moves.azure_storage_keys(a, inside, a.rng.randrange(1, 4))
     with a.stage("the same person elsewhere in another cloud", "d28", tags=("attack.t1078.004",)):
-        gcp = GcpCaller(person.upn, a.exit(), a.agent)
+        gcp = GcpCaller(person.upn, a.exit(), a.gcp_agent)
         project = f"projects/{a.company.project}"
         for _ in range(a.rng.randrange(2, 9)):
             method, permission = a.rng.choice(

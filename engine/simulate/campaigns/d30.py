@@ -15,7 +15,7 @@ def play(a: Act) -> None:
     with a.stage("a person's account is entered from a new place", "a46", tags=("attack.t1078.004",)):
         for _ in range(a.rng.randrange(1, 5)):
             a.g.directory.user(a.wait(3, 40), person, "office", ip, error=50126, mfa=False, location=chains.location(place), asn=chains.network(ip))
-        sign_in = a.g.directory.user(a.wait(5, 40), person, "office", ip, location=chains.location(place), asn=chains.network(ip), agent=a.agent)
+        sign_in = a.g.directory.user(a.wait(5, 40), person, "office", ip, location=chains.location(place), asn=chains.network(ip), agent=a.browser)
     key = VirtualKey(person.litellm_hash, person.name, person.upn, f"team-{person.job}")
     provider, model = a.rng.choice((("bedrock", a.company.models[-1]), ("vertex_ai", lexicon.GEMINI_MODELS[1])))
     with a.stage("the person's gateway key runs hot", "a43", "a44", tags=("atlas.aml.t0034",)):

@@ -17,7 +17,7 @@ def play(a: Act) -> None:
     with a.stage("a beacon over the model", "a57", tags=("atlas.aml.t0096", "attack.t1102")):
         for _ in range(a.rng.randrange(14, 40)):
             body = ids.hexes(a.rng, a.rng.randrange(120, 400))
-            a.g.converse(a.wait(period * 0.97, period * 1.03), who, bedrock.converse(model, body, ids.hexes(a.rng, 60)), region=region)
+            a.converse(who, bedrock.converse(model, body, ids.hexes(a.rng, 60)), region=region, after=(period * 0.97, period * 1.03))
     with a.stage("the workload looks around", "s1", tags=("attack.t1580",)):
         moves.whoami(a, who)
         for name in a.rng.sample(("ListUsers", "ListRoles", "ListAccessKeys"), 2):

@@ -16,7 +16,7 @@ def play(a: Act) -> None:
             for _ in range(a.rng.randrange(4, 15)):
                 denied = ("AccessDeniedException", "You don't have access to the model with the specified model ID.")
                 error = denied if a.rng.random() < 0.08 else None
-                a.g.converse(a.wait(1, 9), who, converse(model, *texts.task(a.rng)), region=a.company.regions[0], error=error)
+                a.converse(who, converse(model, *texts.task(a.rng)), after=(1, 9), error=error)
 
 
 CAMPAIGN = Campaign("Scientists compare many models", play, paces=("fast",), attack=False)

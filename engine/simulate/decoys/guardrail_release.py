@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from engine.simulate import chains
 from engine.simulate.act import Act, Campaign
 
 
 def play(a: Act) -> None:
     person = a.pick(a.company.jobs("platform", "engineer"))
-    who = chains.saml(a.g, a.now, person, a.company.role(person.account, "admin"), a.exits[0], person.browser)
+    who = a.by_saml(person, a.company.role(person.account, "admin"), a.exits[0])
     with a.stage("a guardrail is replaced"):
         a.aws(who, "bedrock", "ListGuardrails")
         filters = [{"type": kind, "inputStrength": "HIGH", "outputStrength": "HIGH"} for kind in ("VIOLENCE", "HATE", "MISCONDUCT")]

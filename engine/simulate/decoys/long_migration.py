@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.simulate import chains
 from engine.simulate.act import Act, Campaign
 from engine.simulate.campaigns import moves
 from engine.simulate.native.gcp import GcpCaller
@@ -10,7 +9,7 @@ from engine.simulate.native.gcp import GcpCaller
 
 def play(a: Act) -> None:
     person = a.pick(a.company.jobs("platform", "engineer"))
-    who = chains.saml(a.g, a.now, person, a.company.role(person.account, "admin"), a.exits[0], person.browser)
+    who = a.by_saml(person, a.company.role(person.account, "admin"), a.exits[0])
     with a.stage("secrets are read in AWS"):
         moves.aws_secrets(a, who)
     with a.stage("secrets are read in GCP"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.simulate import chains, texts
+from engine.simulate import texts
 from engine.simulate.act import Act, Campaign
 from engine.simulate.campaigns import moves
 from engine.simulate.native.bedrock import converse
@@ -10,13 +10,13 @@ from engine.simulate.native.bedrock import converse
 
 def play(a: Act) -> None:
     person = a.pick(a.company.jobs("platform", "engineer"))
-    who = chains.saml(a.g, a.now, person, a.company.role(person.account, "admin"), a.exits[0], person.browser)
+    who = a.by_saml(person, a.company.role(person.account, "admin"), a.exits[0])
     with a.stage("a new model is enabled and tried"):
         for name in ("ListFoundationModels", "ListFoundationModelAgreementOffers"):
             a.aws(who, "bedrock", name)
         moves.enable_models(a, who)
         for _ in range(a.rng.randrange(5, 30)):
-            a.g.converse(a.wait(5, 90), who, converse(a.company.models[2], *texts.task(a.rng)), region=a.company.regions[0])
+            a.converse(who, converse(a.company.models[2], *texts.task(a.rng)), after=(5, 90))
 
 
 CAMPAIGN = Campaign("A new model is enabled and tried", play, paces=("fast",), attack=False)

@@ -11,7 +11,7 @@ def play(a: Act) -> None:
     a.now = a.now.replace(hour=2, minute=a.rng.randrange(60))
     ip = person.home_ip
     a.g.directory.user(a.now, person, "aws", ip, location=chains.location(person.place), asn=chains.network(ip))
-    who = chains.saml(a.g, a.wait(3, 9), person, a.company.role(person.account, "admin"), ip, person.browser)
+    who = a.by_saml(person, a.company.role(person.account, "admin"), ip)
     with a.stage("an outage is repaired at night"):
         for name in ("DescribeInstances", "DescribeSecurityGroups", "AuthorizeSecurityGroupIngress", "RebootInstances"):
             a.aws(who, "ec2", name, write=name[0] in "AR")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,8 +71,10 @@ def session(role: Role, session_name: str, key: str, ip: str, agent: str, create
 class CloudTrail:
     """The trails of all accounts."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, issue: Callable[[random.Random, str], str] = ids.access_key) -> None:
+        """``issue`` makes the ids of issued keys for an account."""
         self.rng = rng
+        self.issue = issue
         self.entries: list[Entry] = []
 
     def call(
@@ -152,7 +154,7 @@ class CloudTrail:
         When the caller is of another account, that account gets a record of its own with the same ``sharedEventID``.
         """
         rng = self.rng
-        key = ids.access_key(rng, role.account)
+        key = self.issue(rng, role.account)
         acting = session(role, session_name, key, ip or who.ip, agent or who.agent, when, mfa=mfa)
         issued = {
             "credentials": {

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from engine.simulate.company import Company
 from engine.simulate.delivery import micros
 from engine.simulate.native import ids
 from engine.simulate.native.aws import SOURCE, AwsCaller, CloudTrail
@@ -16,6 +17,7 @@ from engine.simulate.personas.habits import Failure, Habit
 from engine.simulate.personas.scene import Scene
 from engine.simulate.stamp import Template, place, slot
 
+BUCKETS = ("training", "models", "reports", "state")
 RETRIED = frozenset(("ThrottlingException",))
 
 
@@ -28,9 +30,10 @@ class Actor:
     internal: bool
 
     @classmethod
-    def of(cls, who: AwsCaller, org: str, role: str) -> Actor:
+    def of(cls, who: AwsCaller, company: Company, role: str) -> Actor:
         identity = orjson.dumps(who.identity).decode()
-        slots = {"identity": identity, "open": identity[:-1], "account": who.account, "ip": who.ip, "agent": who.agent, "org": org, "role": role}
+        slots = {"identity": identity, "open": identity[:-1], "account": who.account, "ip": who.ip, "agent": who.agent, "role": role}
+        slots |= {"org": company.org.split("-")[0], **{name: company.buckets[name] for name in BUCKETS}}
         return cls(who.account, slots, who.ip.endswith((".amazonaws.com", "Internal")))
 
 
@@ -53,7 +56,7 @@ class Habits:
 def _fill(value: Any) -> Any:
     """Names in braces become slots."""
     if isinstance(value, str):
-        for name in ("account", "region", "role", "org", "n"):
+        for name in ("account", "region", "role", "org", "n", *BUCKETS):
             value = value.replace("{" + name + "}", slot(name))
         return value
     if isinstance(value, list):
@@ -64,13 +67,16 @@ def _fill(value: Any) -> Any:
 def _template(trail: CloudTrail, habit: Habit, failure: Failure | None, internal: bool) -> Template:
     who = AwsCaller(place("identity"), slot("account"), slot("ip"), slot("agent"))
     more: dict[str, Any] = {}
+    params, extra = _fill(habit.params), None
     if habit.data:
         more |= {"managementEvent": False, "eventCategory": "Data"}
-        params = _fill(habit.params)
-        arn = f"arn:aws:s3:::{params['bucketName']}"
-        more["resources"] = [{"accountId": slot("account"), "type": "AWS::S3::Bucket", "ARN": arn}]
+        bucket = params["bucketName"]
+        params["Host"] = f"{bucket}.s3.amazonaws.com"
+        extra = {"SignatureVersion": "SigV4", "AuthenticationMethod": "AuthHeader", "bytesTransferredIn": 0, "bytesTransferredOut": 0}
+        extra["bytesTransferredIn" if habit.write else "bytesTransferredOut"] = place("n")
+        more["resources"] = [{"accountId": slot("account"), "type": "AWS::S3::Bucket", "ARN": f"arn:aws:s3:::{bucket}"}]
         if "key" in params:
-            more["resources"].insert(0, {"type": "AWS::S3::Object", "ARN": f"{arn}/{params['key']}"})
+            more["resources"].insert(0, {"type": "AWS::S3::Object", "ARN": f"arn:aws:s3:::{bucket}/{params['key']}"})
     error = failure[1:] if failure else None
     entry = trail.call(
         ids.EPOCH,
@@ -78,7 +84,8 @@ def _template(trail: CloudTrail, habit: Habit, failure: Failure | None, internal
         habit.service,
         habit.name,
         region=slot("region"),
-        params=_fill(habit.params),
+        params=params,
+        extra=extra,
         error=error,
         write=habit.write,
         **(more | {"eventTime": slot("time"), "eventID": slot("event"), "requestID": slot("request")}),

@@ -1,6 +1,6 @@
 """What callers of AWS do all day, with the shares and the failures that real trails show.
 
-Texts may name {account}, {region}, {role}, {org} and {n}. A weight is a share within its set.
+Texts may name {account}, {region}, {role}, {org}, {n} and the buckets {training}, {models}, {reports} and {state}. A weight is a share in its set.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 Failure = tuple[float, str, str]
-THROTTLED = (0.03, "ThrottlingException", "Rate exceeded")
-UNAUTHORISED = (0.02, "Client.UnauthorizedOperation", "You are not authorized to perform this operation.")
-DENIED = (0.02, "AccessDenied", "User is not authorized to perform this action because no identity-based policy allows it")
+THROTTLED = (0.08, "ThrottlingException", "Rate exceeded")
+UNAUTHORISED = (0.06, "Client.UnauthorizedOperation", "You are not authorized to perform this operation.")
+ROTATING = (0.01, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: AWSPENDING")
+DENIED = (0.06, "AccessDenied", "User is not authorized to perform this action because no identity-based policy allows it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ TASK = (
     habit(3, "kms", "Encrypt", encryptionAlgorithm="SYMMETRIC_DEFAULT", keyId=_KMS),
     habit(7, "ssm", "GetParameter", THROTTLED, name="/{role}/flags", withDecryption=True),
     habit(4, "ssm", "GetParametersByPath", path="/{role}/", recursive=True, withDecryption=True),
-    habit(6, "secretsmanager", "GetSecretValue", secretId="prod/{role}/database"),
+    habit(6, "secretsmanager", "GetSecretValue", ROTATING, secretId="prod/{role}/database"),
     habit(1, "secretsmanager", "DescribeSecret", secretId="prod/{role}/database"),
     habit(
         5, "logs", "CreateLogStream", (0.1, "ResourceAlreadyExistsException", "exists"), write=True, logGroupName="/ecs/{role}", logStreamName="{n}"
@@ -66,6 +67,7 @@ TASK = (
     habit(14, "s3", "GetObject", (0.03, "NoSuchKey", "The specified key does not exist."), data=True, bucketName="{org}-{role}", key="in/{n}.json"),
     habit(7, "s3", "PutObject", data=True, write=True, bucketName="{org}-{role}", key="out/{n}.json"),
     habit(2, "s3", "ListObjects", data=True, bucketName="{org}-{role}", prefix="in/"),
+    habit(1, "s3", "PutObject", data=True, write=True, bucketName="{reports}", key="{role}/{n}.csv"),
     habit(3, "sts", "GetCallerIdentity"),
     habit(2, "ecr", "GetAuthorizationToken"),
     habit(3, "dynamodb", "DescribeTable", tableName="{role}-state"),
@@ -76,10 +78,10 @@ TASK = (
 PLATFORM = (
     habit(14, "s3", "GetBucketAcl", bucketName="{org}-trail-{account}", Host="{org}-trail-{account}.s3.{region}.amazonaws.com", acl=""),
     habit(6, "ec2", "DescribeSecurityGroups", securityGroupSet={}, filterSet={}),
-    habit(6, "ec2", "DescribeSubnets", subnetSet={}, filterSet={}),
+    habit(6, "ec2", "DescribeSubnets", THROTTLED, subnetSet={}, filterSet={}),
     habit(5, "ec2", "DescribeRouteTables", THROTTLED, routeTableIdSet={}, filterSet={}),
-    habit(5, "ec2", "DescribeNetworkInterfaces", networkInterfaceIdSet={}, filterSet={}),
-    habit(4, "rds", "DescribeDBInstances"),
+    habit(5, "ec2", "DescribeNetworkInterfaces", THROTTLED, networkInterfaceIdSet={}, filterSet={}),
+    habit(4, "rds", "DescribeDBInstances", THROTTLED),
     habit(4, "elasticloadbalancing", "DescribeTargetHealth", targetGroupArn="arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/web/{n}"),
     habit(3, "iam", "ListRolePolicies", THROTTLED, roleName="{role}"),
     habit(3, "iam", "ListAttachedRolePolicies", THROTTLED, roleName="{role}"),
@@ -103,6 +105,7 @@ PERSON = (
     habit(5, "s3", "ListBuckets", Host="s3.{region}.amazonaws.com"),
     _bucket("GetBucketLocation", weight=2),
     _bucket("GetBucketPolicy", *_missing("NoSuchBucketPolicy")),
+    habit(2, "s3", "GetObject", DENIED, data=True, bucketName="{reports}", key="orders-api/{n}.csv"),
     habit(5, "logs", "FilterLogEvents", THROTTLED, logGroupName="/ecs/{role}", limit=100),
     habit(3, "logs", "StartQuery", write=False, logGroupName="/ecs/{role}", queryString="HIDDEN_DUE_TO_SECURITY_REASONS"),
     habit(4, "ecs", "DescribeTasks", cluster="main", tasks=["{n}"]),
@@ -132,9 +135,9 @@ SCIENCE = (
     habit(3, "sagemaker", "ListModels", maxResults=20),
     habit(3, "sagemaker", "ListEndpoints", maxResults=20),
     habit(2, "sagemaker", "CreatePresignedNotebookInstanceUrl", write=True, notebookInstanceName="lab-{n}"),
-    habit(12, "s3", "GetObject", data=True, bucketName="{org}-training", key="sets/{n}.parquet"),
-    habit(5, "s3", "PutObject", data=True, write=True, bucketName="{org}-training", key="runs/{n}/metrics.json"),
-    habit(2, "s3", "GetObject", data=True, bucketName="{org}-models", key="checkpoints/{n}/model.safetensors"),
+    habit(12, "s3", "GetObject", data=True, bucketName="{training}", key="sets/{n}.parquet"),
+    habit(5, "s3", "PutObject", data=True, write=True, bucketName="{training}", key="runs/{n}/metrics.json"),
+    habit(2, "s3", "GetObject", data=True, bucketName="{models}", key="checkpoints/{n}/model.safetensors"),
     habit(3, "bedrock", "ListFoundationModels", byProvider="anthropic"),
     habit(2, "bedrock", "ListInferenceProfiles", maxResults=100),
     habit(1, "bedrock", "GetFoundationModelAvailability", modelId="amazon.nova-lite-v1:0"),
@@ -164,6 +167,8 @@ SCAN = (
 )
 DEPLOY = (
     habit(6, "ecr", "BatchCheckLayerAvailability", repositoryName="{role}"),
+    habit(3, "s3", "GetObject", data=True, bucketName="{state}", key="env/{role}/terraform.tfstate"),
+    habit(1, "s3", "PutObject", data=True, write=True, bucketName="{state}", key="env/{role}/terraform.tfstate"),
     habit(3, "ecr", "GetAuthorizationToken"),
     habit(3, "ecr", "InitiateLayerUpload", write=True, repositoryName="{role}"),
     habit(2, "ecr", "PutImage", write=True, repositoryName="{role}", imageTag="build-{n}"),

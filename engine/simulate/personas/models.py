@@ -39,7 +39,7 @@ class Models:
             who = GcpCaller(account.email, scene.company.egress["gcp"], GENAI)
             for _ in range(scene.count(3 * load)):
                 code = 8 if scene.rng.random() < 0.02 else 0
-                scene.ground.generate(scene.at(), who, lexicon.GEMINI_MODELS[0], *texts.caption(scene.rng), code=code)
+                scene.ground.generate(scene.at(), who, scene.rng.choice(lexicon.GEMINI_MODELS[:2]), *texts.caption(scene.rng), code=code)
         self._agent(scene, load)
         self._keyed(scene)
 
@@ -91,8 +91,18 @@ class Models:
         rng, company, log = scene.rng, scene.company, scene.ground.openai
         for _ in range(scene.count(14 * load)):
             oid = company.identities[rng.randrange(4)].oid
+            deployment = rng.choice(("gpt-4o-mini", "gpt-4o-mini", "gpt-4o"))
             status = rng.choice((429, 429, 400)) if rng.random() < 0.03 else 200
-            log.request(scene.at(), company.egress["azure"], oid, status=status, length=rng.randrange(300, 5200))
+            resource = rng.choice(company.openai)
+            log.request(
+                scene.at(),
+                company.egress["azure"],
+                oid,
+                resource=resource,
+                status=status,
+                length=int(rng.lognormvariate(7.2, 0.9)),
+                deployment=deployment,
+            )
         for _ in range(scene.count(4 * load)):
             prompt, answer = texts.task(rng)
             messages = [{"role": "system", "content": texts.SYSTEM}, {"role": "user", "content": prompt}]

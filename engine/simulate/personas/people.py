@@ -99,7 +99,7 @@ class People:
             if rng.random() < 0.06:
                 directory.user(scene.at(0, 2000), person, app, ip, error=rng.choice(FAILED), mfa=False, location=where, asn=asn)
             directory.user(scene.at(2010), person, app, ip, location=where, asn=asn)
-        for _ in range(scene.count(1.6 * load)):
+        for _ in range(scene.count(3.5 * load)):
             error = rng.choice((50058, 50140, 65001)) if rng.random() < 0.05 else 0
             app = rng.choice(("teams", "teams", "office", "cli"))
             directory.user(scene.at(), person, app, ip, interactive=False, location=where, asn=asn, error=error, mfa=rng.random() < 0.5)
@@ -119,7 +119,6 @@ class People:
         """By the assertion of Entra ID mostly; some still hold a key of their own."""
         rng, company = scene.rng, scene.company
         when = scene.at(0, 900)
-        org = company.org.split("-")[0]
         legacy = sum(person.oid.encode()) % 5 == 0
         agent = self.cli[person.name] if rng.random() < 0.5 else person.browser
         if legacy:
@@ -130,7 +129,7 @@ class People:
             who = chains.saml(scene.ground, ids.later(when, rng, 2, 9), person, role, ip, agent)
         habits = self.science if person.job == "scientist" else self.person
         role_name = rng.choice(company.tasks).name
-        act(scene, Actor.of(who, org, role_name), habits, rng.randrange(4, 40), rng.choice(company.regions[:2]), since=920)
+        act(scene, Actor.of(who, company, role_name), habits, rng.randrange(4, 40), rng.choice(company.regions[:2]), since=920)
 
     def _azure(self, scene: Scene, person: Employee, ip: str) -> None:
         rng = scene.rng

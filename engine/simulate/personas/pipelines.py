@@ -42,8 +42,8 @@ class Pipelines:
         who = chains.web_identity(
             scene.ground, scene.at(0, 1500), role, chains.GITHUB, "sts.amazonaws.com", subject, "GitHubActions", ip, RUNNER, region=company.regions[0]
         )
-        org, name = company.org.split("-")[0], company.tasks[number % len(company.tasks)].name
-        act(scene, Actor.of(who, org, name), self.deploy, rng.randrange(8, 26), company.regions[0], since=1510)
+        name = company.tasks[number % len(company.tasks)].name
+        act(scene, Actor.of(who, company, name), self.deploy, rng.randrange(8, 26), company.regions[0], since=1510)
 
     def _azure(self, scene: Scene, number: int) -> None:
         rng, company = scene.rng, scene.company

@@ -45,7 +45,7 @@ class Scanners:
             who, _ = scene.ground.trail.assume(scene.at(0, 300), outside, company.role(account, "scanner"), "posture-scan", params=asked)
             for region in company.regions:
                 times = scene.count(60)
-                act(scene, Actor.of(who, company.org.split("-")[0], scene.rng.choice(company.tasks).name), self.habits, times, region, since=320)
+                act(scene, Actor.of(who, company, scene.rng.choice(company.tasks).name), self.habits, times, region, since=320)
         if scene.hour.hour == 5:
             self._others(scene)
 

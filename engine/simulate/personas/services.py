@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from engine.simulate import chains
 from engine.simulate.native import ids
 from engine.simulate.native.actors import SDK, Role
@@ -16,6 +18,17 @@ NOTICES = (("kms.amazonaws.com", "RotateKey"), ("secretsmanager.amazonaws.com", 
 INTERNAL = "AWS Internal"
 
 
+@dataclass(frozen=True, slots=True)
+class LinkedRole(Role):
+    """A service-linked role: its path stands in its own ARN, not in those of its sessions."""
+
+    host: str
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:role/aws-service-role/{self.host}/{self.name}"
+
+
 class Services:
     """All roles of programs, hour by hour."""
 
@@ -25,7 +38,7 @@ class Services:
         self.platform = Habits(scene.ground.trail, PLATFORM)
         self.busy = {role.uid: min(rng.paretovariate(1.3), 12.0) for role in company.tasks}
         self.linked = {
-            (account, name): Role(account, f"aws-service-role/{name.lower()}.amazonaws.com/AWSServiceRoleFor{name}", ids.principal_id(rng, "AROA"))
+            (account, name): LinkedRole(account, f"AWSServiceRoleFor{name}", ids.principal_id(rng, "AROA"), f"{name.lower()}.amazonaws.com")
             for account in company.accounts
             for name in LINKED
         }
@@ -40,7 +53,7 @@ class Services:
             times = scene.count(0.5 * self.users[user.key] * scene.service_load())
             if times:
                 who = chains.keyed(user, scene.company.egress[user.account], SDK)
-                act(scene, Actor.of(who, _org(scene), user.name), self.task, times, scene.company.regions[number % 2])
+                act(scene, Actor.of(who, scene.company, user.name), self.task, times, scene.company.regions[number % 2])
 
     def _role(self, scene: Scene, number: int, role: Role) -> None:
         company, rng = scene.company, scene.rng
@@ -59,7 +72,7 @@ class Services:
         else:
             name = f"i-0{ids.hexes(rng, 16)}" if host.startswith("ec2") else role.name if host.startswith("lambda") else ids.hexes(rng, 32)
             who, _ = scene.ground.trail.assume(when, service(host, role.account), role, name, region=region, ip=ip, agent=SDK)
-        act(scene, Actor.of(who, _org(scene), role.name), self.task, times, region, since=210)
+        act(scene, Actor.of(who, scene.company, role.name), self.task, times, region, since=210)
 
     def _aws(self, scene: Scene, account: str) -> None:
         """Services of AWS: by themselves, by service-linked roles, and notices without a caller."""
@@ -68,20 +81,20 @@ class Services:
             name = rng.choice(("config", "cloudtrail", "trustedadvisor", "delivery.logs"))
             times = scene.count(9)
             act(
-                scene, Actor.of(service(f"{name}.amazonaws.com", account), _org(scene), "base"), self.platform, times, rng.choice(company.regions[:2])
+                scene,
+                Actor.of(service(f"{name}.amazonaws.com", account), scene.company, "base"),
+                self.platform,
+                times,
+                rng.choice(company.regions[:2]),
             )
         for _ in range(scene.count(2.5)):
             role = self.linked[account, rng.choice(LINKED)]
-            host = role.name.split("/")[1]
+            host = role.host
             when = scene.at(0, 600)
             named = f"{host.split('.')[0]}-{ids.hexes(rng, 8)}"
             acting, _ = scene.ground.trail.assume(when, service(host, account), role, named, ip=host, agent=host)
             who = AwsCaller({**acting.identity, "invokedBy": INTERNAL if rng.random() < 0.5 else host}, account, INTERNAL, INTERNAL)
-            act(scene, Actor.of(who, _org(scene), "base"), self.platform, scene.count(8), rng.choice(company.regions[:2]), since=620)
+            act(scene, Actor.of(who, scene.company, "base"), self.platform, scene.count(8), rng.choice(company.regions[:2]), since=620)
         if scene.happens(0.3):
             source, name = rng.choice(NOTICES)
             service_event(scene, account, company.regions[0], source, name, {"keyId": ids.guid(rng)})
-
-
-def _org(scene: Scene) -> str:
-    return scene.company.org.split("-")[0]
