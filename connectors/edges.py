@@ -41,25 +41,30 @@ def raw_edges(events: pl.DataFrame, mapping: Mapping, rules: Sequence[EdgeRule],
     if cells is None:
         cells = cells_of(events["raw_data"], list(dict.fromkeys(path for rule in rules for path in rule.paths)), mapping.embedded)
     codes = Codes(cells)
-    made: dict[tuple[str, str, ColumnRule], pl.Series] = {}
+    made: dict[tuple[str, ColumnRule], pl.Series] = {}
 
-    def values(name: str, rule: ColumnRule, before: str = "") -> pl.Series:
-        key = (name, before, rule)
-        if key not in made:
-            found = column("x.uid" if name == "entity" else "time", rule, cells, mapping.source, {}, codes)
-            made[key] = found if not before else (before + found)
-        return made[key]
+    def name_of(kind: str, rule: ColumnRule) -> str:
+        """The name of the column that holds what ``rule`` finds; rules share it."""
+        if (kind, rule) not in made:
+            found = column("x.uid" if kind == "entity" else "time", rule, cells, mapping.source, {}, codes)
+            made[kind, rule] = found.alias(f"{kind} {len(made)}")
+        return made[kind, rule].name
 
-    parts: list[pl.DataFrame] = []
-    nothing = pl.Series("until", [None], RAW_EDGES["until"]).new_from_index(0, events.height)
-    for rule in rules:
-        child, parent = values("entity", rule.child, rule.child_before), values("entity", rule.parent, rule.parent_before)
-        both = (child.is_not_null() & parent.is_not_null()).arg_true()
-        if not both.len():
-            continue
-        until = values("until", rule.until) if rule.until else nothing
-        ends = [child.gather(both).alias("child"), parent.gather(both).alias("parent"), until.gather(both).alias("until")]
-        parts.append(pl.DataFrame(ends).with_columns(events["time"].gather(both), kind=pl.lit(rule.kind), event_uid=events["x.uid"].gather(both)))
-    if not parts:
-        return pl.DataFrame(schema=RAW_EDGES)
-    return pl.concat(parts).with_columns(source=pl.lit(mapping.source)).select(pl.col(name).cast(dtype) for name, dtype in RAW_EDGES.items())
+    wanted = [
+        (name_of("entity", rule.child), name_of("entity", rule.parent), name_of("until", rule.until) if rule.until else None, rule) for rule in rules
+    ]
+    whole = events.select("time", pl.col("x.uid").alias("event_uid")).hstack(list(made.values())).lazy()
+    parts = [
+        whole.filter(pl.col(child).is_not_null() & pl.col(parent).is_not_null()).select(
+            pl.lit(rule.kind).alias("kind"),
+            (pl.lit(rule.child_before) + pl.col(child)).alias("child"),
+            (pl.lit(rule.parent_before) + pl.col(parent)).alias("parent"),
+            "time",
+            (pl.col(until) if until else pl.lit(None, RAW_EDGES["until"])).alias("until"),
+            pl.lit(mapping.source).alias("source"),
+            "event_uid",
+        )
+        for child, parent, until, rule in wanted
+        if made["entity", rule.child].null_count() < events.height and made["entity", rule.parent].null_count() < events.height
+    ]
+    return pl.concat(parts).collect() if parts else pl.DataFrame(schema=RAW_EDGES)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from connectors.exact import open_embedded
-from connectors.values import micros
+from connectors.values import Then, micros
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _EMAIL = re.compile(r"[^@\s|:/]+@[^@\s|:/]+\.[^@\s|:/]+")
@@ -26,10 +27,8 @@ _AGENT = re.compile(
 _MAX = 4_096
 """Longer texts are read no further: no identifier is."""
 
-Identity = dict[str, Any]
 
-
-def _opened(value: Any) -> Identity:
+def _opened(value: Any) -> dict[str, Any]:
     found = open_embedded(value) if isinstance(value, str) else value
     return found if isinstance(found, dict) else {}
 
@@ -41,57 +40,60 @@ def _text(value: Any) -> str:
 # --- AWS ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def aws_identity(user: Any) -> str | None:
-    """The identity of ``userIdentity`` without its key: session, user or root."""
+@dataclass(frozen=True, slots=True)
+class _AwsCaller:
+    """What ``userIdentity`` says: ``identity`` is the session, user or root as an entity."""
+
+    kind: str
+    principal: str
+    arn: str
+    key: str
+    service: str
+    identity: str | None
+
+
+def _aws(user: Any) -> _AwsCaller:
     user = _opened(user)
-    kind, principal, arn = user.get("type"), _text(user.get("principalId")), _text(user.get("arn"))
+    kind, principal, arn = (_text(user.get(name)) for name in ("type", "principalId", "arn"))
+    identity = None
     if kind == "Root":
-        return f"aws.root:{_text(user.get('accountId'))}"
-    if kind in ("AssumedRole", "FederatedUser") or (kind == "AWSAccount" and principal.startswith("AROA")):
-        return f"aws.session:{principal}" if ":" in principal else None
-    if kind == "IAMUser":
-        return f"aws.arn:{arn}" if arn else None
-    return f"aws.user:{principal}" if kind == "AWSAccount" and principal.startswith("AIDA") else None
+        identity = f"aws.root:{_text(user.get('accountId'))}"
+    elif kind in ("AssumedRole", "FederatedUser") or (kind == "AWSAccount" and principal.startswith("AROA")):
+        identity = f"aws.session:{principal}" if ":" in principal else None
+    elif kind == "IAMUser":
+        identity = f"aws.arn:{arn}" if arn else None
+    elif kind == "AWSAccount" and principal.startswith("AIDA"):
+        identity = f"aws.user:{principal}"
+    return _AwsCaller(kind, principal, arn, _text(user.get("accessKeyId")), _text(user.get("invokedBy")), identity)
 
 
-def aws_key(user: Any) -> str | None:
-    """The key of ``userIdentity``, where it has one."""
-    return _text(_opened(user).get("accessKeyId")) or None
+def _session_id(caller: _AwsCaller) -> str | None:
+    return caller.principal if caller.identity and caller.identity.startswith("aws.session:") else None
 
 
-def aws_caller(user: Any) -> str | None:
-    """Who called, as exactly as ``userIdentity`` tells: the temporary key, else the session, user or root. Services and federated subjects: None."""
-    identity, key = aws_identity(user), aws_key(user)
-    return f"aws.key:{key}" if key and key.startswith("ASIA") and identity else identity
+aws_identity = Then(_aws, lambda caller: caller.identity)
+"""The identity of ``userIdentity`` without its key: session, user or root."""
 
+aws_key = Then(_aws, lambda caller: caller.key or None)
+"""The key of ``userIdentity``, where it has one."""
 
-def aws_service(user: Any) -> str | None:
-    """The service of AWS that called."""
-    user = _opened(user)
-    return _text(user.get("invokedBy")) or None if user.get("type") == "AWSService" else None
+aws_caller = Then(_aws, lambda caller: f"aws.key:{caller.key}" if caller.key.startswith("ASIA") and caller.identity else caller.identity)
+"""Who called, as exactly as ``userIdentity`` tells: the temporary key, else the session, user or root. Services and federated subjects: None."""
 
+aws_service = Then(_aws, lambda caller: caller.service or None if caller.kind == "AWSService" else None)
+"""The service of AWS that called."""
 
-def aws_abroad(user: Any) -> str | None:
-    """Id of a user of another account, who has a name there alone."""
-    user = _opened(user)
-    principal = _text(user.get("principalId"))
-    return principal if user.get("type") == "AWSAccount" and principal.startswith("AIDA") else None
+aws_abroad = Then(_aws, lambda caller: caller.principal if caller.kind == "AWSAccount" and caller.principal.startswith("AIDA") else None)
+"""Id of a user of another account, who has a name there alone."""
 
+aws_at_home = Then(_aws, lambda caller: caller.identity if caller.kind in ("IAMUser", "AssumedRole", "Root", "FederatedUser") else None)
+"""The identity of a call in the account of the caller."""
 
-def aws_at_home(user: Any) -> str | None:
-    """The identity of a call in the account of the caller."""
-    return aws_identity(user) if _opened(user).get("type") in ("IAMUser", "AssumedRole", "Root", "FederatedUser") else None
+aws_session_of = Then(_aws, _session_id)
+"""The id of the session, without its type."""
 
-
-def aws_session_of(user: Any) -> str | None:
-    """The id of the session, without its type."""
-    identity = aws_identity(user) or ""
-    return identity.removeprefix("aws.session:") if identity.startswith("aws.session:") else None
-
-
-def aws_session_arn(user: Any) -> str | None:
-    """The ARN of the session."""
-    return _text(_opened(user).get("arn")) or None if aws_session_of(user) else None
+aws_session_arn = Then(_aws, lambda caller: caller.arn or None if _session_id(caller) else None)
+"""The ARN of the session."""
 
 
 def _session_email(session: Any) -> str | None:
@@ -311,6 +313,12 @@ def gcp_target(label: Any, name: Any) -> str | None:
     return found if "@" in found else None
 
 
+def gcp_impersonated(label: Any, name: Any, method: Any) -> str | None:
+    """The service account a token or signature is made of."""
+    made = _text(method).rpartition(".")[2]
+    return gcp_target(label, name) if made.startswith(("Generate", "Sign")) else None
+
+
 def gcp_key(name: Any) -> str | None:
     """The id of a key of a service account, at the end of its name."""
     return _text(name).partition("/keys/")[2] or None
@@ -376,13 +384,21 @@ def _attribute(lists: tuple[Any, ...], key: str) -> str | None:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "aws_abroad": aws_abroad,
+    "aws_at_home": aws_at_home,
+    "aws_caller": aws_caller,
+    "aws_identity": aws_identity,
+    "aws_key": aws_key,
+    "aws_service": aws_service,
+    "aws_session_arn": aws_session_arn,
+    "aws_session_of": aws_session_of,
+} | {
     function.__name__: function
     for function in (
-        *(aws_identity, aws_key, aws_caller, aws_service, aws_abroad, aws_at_home, aws_session_of, aws_session_arn, aws_session_email),
-        *(aws_sso_email, aws_source_identity, aws_sso_user, aws_key_owner, aws_web_identity, aws_expiry, aws_model_request),
+        *(aws_session_email, aws_sso_email, aws_source_identity, aws_sso_user, aws_key_owner, aws_web_identity, aws_expiry, aws_model_request),
         *(oidc_subject, saml_subject, entra_subject, email_subject, entra_saml, member_email, guest_email, issued_token, claims_member),
         *(claims_guest, new_credential, federated_subject, gcp_caller, gcp_principal, gcp_delegator, gcp_account, gcp_target, gcp_key),
-        *(gcp_outside, gcp_mapped, gcp_lifetime, otel_aws_request, otel_email),
+        *(gcp_impersonated, gcp_outside, gcp_mapped, gcp_lifetime, otel_aws_request, otel_email),
     )
 }
 """By their names in mapping files."""

@@ -99,12 +99,24 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Who stands behind events of an alert: an entity (`engine.identity.entities`), how strong the evidence is, whether whoever acted chose some of
+    it, and whether it led to different identities, so that this is the last sure one. `identity show` has the proof.
+    """
+
+    uid: str
+    strength: str
+    spoofable: bool = False
+    contested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """What one rule or correlation says about one group of hits.
 
     ``events`` are the first 20 by (time, uid), ``event_uids`` the first 1,000, ``count`` all of them. ``group`` are the group-by names and values.
     ``evidence`` is the normalised first event (common columns without nulls, raw_data included), before redaction. ``contributions``: of a
-    correlation, the rules its evidence comes from.
+    correlation, the rules its evidence comes from. ``principals``: who stands behind ``event_uids``, the first 10 by uid.
     """
 
     uid: str
@@ -124,6 +136,7 @@ class Alert:
     group: tuple[tuple[str, str], ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict)
     contributions: tuple[Contribution, ...] = ()
+    principals: tuple[Origin, ...] = ()
 
 
 class Strength(StrEnum):

@@ -157,6 +157,10 @@ COLUMNS: dict[str, Column] = {**ENGINE_COLUMNS, **EVENT_COLUMNS, **AI_COLUMNS}
 """Every common column by name, in display order."""
 
 
+PRINCIPAL = "principal.uid"
+"""Who stands behind a hit: no column of events, but joined to hits wherever rules and correlations group by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
     """How one common column is made from a record.

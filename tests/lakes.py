@@ -9,11 +9,13 @@ from pathlib import Path
 import polars as pl
 
 from connectors.batches import list_input
-from connectors.normalize import Want
+from connectors.normalize import Want, columns_of
 from connectors.sources import load_mappings
 from connectors.transports.base import Limits
+from engine.identity.edges import together
 from engine.pipeline import Settings
 from engine.pipeline.batch import Found, events_of
+from engine.pipeline.identity_edges import issued, paths_for_edges
 from engine.store.lake import Lake
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -33,12 +35,25 @@ def events_in(paths: Sequence[Path]) -> pl.DataFrame:
 
 
 def lake_of(events: pl.DataFrame, path: Path) -> Lake:
-    """A lake at ``path`` that holds ``events`` as its first batch."""
+    """A lake at ``path`` that holds ``events`` and their edges as its first batch."""
     lake = Lake.open(path, create=True)
     with lake.writer("events", 1) as writer:
         writer.write(events)
         writer.commit("0" * 64)
+    with lake.writer("edges", 1) as writer:
+        writer.write(_edges(events))
+        writer.commit("0" * 64)
     return lake
+
+
+def _edges(events: pl.DataFrame) -> pl.DataFrame:
+    """The edges between identities that a batch of ``events`` issues."""
+    found = []
+    for (source,), part in events.group_by("x.source"):
+        mapping = load_mappings()[str(source)]
+        cells = columns_of(part["raw_data"], mapping, Want((), paths_for_edges(mapping))).drop("raw_data")
+        found.append(issued(part.select("x.uid", "time", "raw_data").hstack(cells), mapping))
+    return together(found)
 
 
 def sample_lake(path: Path) -> Lake:

@@ -7,7 +7,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 
 from engine.errors import RuleError
-from engine.schema import COLUMNS, Mapping
+from engine.schema import COLUMNS, PRINCIPAL, Mapping
 from engine.sigma.correlation import ALERT_FIELDS
 from engine.sigma.fields import OPEN, applies, resolve
 from engine.sigma.ruleset import RuleSet
@@ -39,6 +39,8 @@ def read_fields(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Asked:
     for correlation in ruleset.correlations:
         for rule, name in _reads(correlation, rules):
             asked.names.setdefault(rule.uid, []).append(name)
+            if name == PRINCIPAL and OPEN.source not in mappings:
+                continue
             if name in COLUMNS and OPEN.source not in mappings:
                 asked.columns.append(name)
                 continue

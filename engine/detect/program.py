@@ -10,7 +10,7 @@ from engine.detect.asked import read_fields, runnable
 from engine.detect.plan import Plan, compile_plan
 from engine.detect.readings import readings
 from engine.errors import RuleError
-from engine.schema import COLUMNS, Mapping
+from engine.schema import COLUMNS, PRINCIPAL, Mapping
 from engine.sigma.fields import Scope, applies, resolve
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Correlation, LogSource, Rule, fields
@@ -37,6 +37,13 @@ class Program:
     """Those that run, referenced ones first."""
     readings: AnyMapping[str, str] = field(default_factory=dict)
     """Rule uid → digest of what it reads of every source it runs on, and of what its hits carry."""
+
+    def by_principal(self) -> frozenset[str]:
+        """Uids of the rules that group by who stands behind an event, and of those whose hits correlations group so."""
+        found = {rule.uid for rule in self.ruleset.rules if PRINCIPAL in (rule.group_by or ())}
+        for each in self.correlations:
+            found |= {uid for uid in each.rules for name in (*each.group_by, *each.fields) if each.field_of(name, uid) == PRINCIPAL}
+        return frozenset(found)
 
     def feeds(self) -> dict[str, frozenset[str]]:
         """Rule uid → the sources it runs on."""
@@ -135,6 +142,6 @@ def _group_paths(rules: Iterable[Rule], mapping: Mapping) -> dict[str, tuple[str
             continue
         scope = applies(rule.logsource, mapping)
         for name in rule.group_by:
-            if scope is not None and name not in COLUMNS:
+            if scope is not None and name not in COLUMNS and name != PRINCIPAL:
                 found[name] = resolve(name, Scope(scope), mapping).paths
     return found

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from engine.documents.common import PRODUCT, clean, is_active, plain, product_version, shown, timestamp, without_empty
-from engine.documents.native import contribution, event_document
+from engine.documents.native import contribution, event_document, principal
 from engine.documents.redaction import CONTENT_COLUMNS, CONTENT_JSON_COLUMNS, redact_evidence
 from engine.documents.taxonomy import Threats, resolve
 from engine.model import Alert, Level
@@ -168,6 +168,7 @@ def _own(alert: Alert, evidence: Mapping[str, Any], show_content: bool) -> dict[
         "sources": list(alert.sources),
         "cloud": [{"provider": cloud.provider, "account": cloud.account} for cloud in alert.cloud],
         "entities": [{"type": entity.type, "value": shown(entity.value, show_content)} for entity in alert.entities],
+        "principals": [principal(each, show_content) for each in alert.principals],
         "group": [{"name": name, "value": shown(value, show_content)} for name, value in alert.group],
         "rule": {
             "path": alert.rule.path,

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.documents.common import clean, plain, shown, timestamp
 from engine.documents.redaction import redact_evidence
-from engine.model import Alert, Contribution, EventRef
+from engine.model import Alert, Contribution, EventRef, Origin
 
 
 def to_native(alert: Alert, *, show_content: bool = False) -> dict[str, Any]:
@@ -37,6 +37,7 @@ def to_native(alert: Alert, *, show_content: bool = False) -> dict[str, Any]:
         "sources": list(alert.sources),
         "cloud": [{"provider": cloud.provider, "account": cloud.account} for cloud in alert.cloud],
         "entities": [{"type": entity.type, "value": shown(entity.value, show_content)} for entity in alert.entities],
+        **({"principals": [principal(each, show_content) for each in alert.principals]} if alert.principals else {}),
         "reason": shown(alert.reason, show_content),
         "group": {name: shown(value, show_content) for name, value in alert.group},
         **({"rules": [contribution(each) for each in alert.contributions]} if alert.contributions else {}),
@@ -49,6 +50,11 @@ def to_native(alert: Alert, *, show_content: bool = False) -> dict[str, Any]:
 def contribution(rule: Contribution) -> dict[str, Any]:
     """A rule whose hits made a correlation's alert."""
     return {"uid": rule.uid, "title": rule.title, "events": rule.events}
+
+
+def principal(found: Origin, show_content: bool) -> dict[str, Any]:
+    """Who stands behind an alert, and how sure that is."""
+    return {"uid": shown(found.uid, show_content), "strength": found.strength, "spoofable": found.spoofable, "contested": found.contested}
 
 
 def event_document(event: EventRef) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def columns(by_source: Actors) -> tuple[str, ...]:
 
 def actors(events: pl.DataFrame, by_source: Actors) -> pl.DataFrame:
     """The entities that acted in ``events`` (x.source, time, `columns`), in the form of `ACTORS`, ordered."""
-    numbered = events.with_row_index("row")
+    numbered = events.select("x.source", "time", *columns(by_source)).with_row_index("row")
     parts = []
     for source, given in sorted(by_source.items()):
         mine = numbered.filter(pl.col("x.source") == source) if given else numbered.clear()

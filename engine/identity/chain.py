@@ -9,7 +9,7 @@ import polars as pl
 
 from engine.identity.edges import EDGES, KINDS, ORDER, STRENGTHS, TOLD
 from engine.identity.entities import TYPES, account_of_key, canonical, kind_of
-from engine.identity.resolve import Graph
+from engine.identity.resolve import Graph, within_reach
 
 LISTED = 100
 """Most steps of one list; how many there are is told beside it."""
@@ -76,7 +76,7 @@ def account(entity: str, edges: pl.DataFrame, at: datetime | None = None) -> Acc
     own = edges.filter((pl.col("child") == entity) | (pl.col("parent") == entity))
     last = own["time"].max()
     moment = at or (last if isinstance(last, datetime) else datetime.min)
-    origin = Graph(edges).origin(entity, moment)
+    origin = Graph(within_reach(pl.Series([entity]), edges)).origin(entity, moment)
     steps: list[Step] = []
     child = entity
     for depth, edge in enumerate(origin.edges, 1):

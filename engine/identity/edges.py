@@ -99,7 +99,7 @@ def empty() -> pl.DataFrame:
 
 def described(raw: pl.DataFrame) -> pl.DataFrame:
     """Edges of raw ones (``kind``, ``child``, ``parent`` as ``type:value``, ``time``, ``until``, ``source``, ``event_uid``): entities in their one
-    spelling, strength by kind; without those that name nothing or lead to themselves, each once.
+    spelling, strength by kind; without those that name nothing or lead to themselves.
     """
     strengths = {name: kind.strength for name, kind in KINDS.items()}
     spoofable = [name for name, kind in KINDS.items() if kind.spoofable]
@@ -108,7 +108,7 @@ def described(raw: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         pl.col("kind").replace_strict(strengths, return_dtype=pl.String).alias("strength"), pl.col("kind").is_in(spoofable).alias("spoofable")
     )
-    return together([frame.select(pl.col(name).cast(dtype) for name, dtype in EDGES.items())])
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in EDGES.items())
 
 
 def together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import polars as pl
+import pyarrow as pa
 
 from engine.identity.edges import ALIAS, ISSUED, KINDS, ORDER, STRENGTHS
 
@@ -107,22 +108,25 @@ def resolve(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     The order of ``edges`` and their repetition change nothing. Cycles, storms and contradictions are bounded by the constants above.
     """
     questions = asked.select("entity", pl.col("time").cast(RESOLVED["time"]))
-    graph = Graph(_within_reach(questions["entity"], edges))
+    graph = Graph(within_reach(questions["entity"], edges))
     distinct = questions.unique(maintain_order=True).drop_nulls()
-    rows = []
-    for entity, moment in distinct.iter_rows():
-        origin = graph.origin(entity, moment)
-        level = max((edge.level for edge in origin.edges), default=0)
-        spoofable = any(edge.spoofable for edge in origin.edges)
-        rows.append((entity, moment, origin.entity, STRENGTHS[level], spoofable, origin.contested, [edge.event for edge in origin.edges]))
-    answers = pl.DataFrame(rows, schema=RESOLVED, orient="row")
+    origins = [graph.origin(entity, moment) for entity, moment in distinct.iter_rows()]
+    steps = pa.array([[edge.event for edge in origin.edges] for origin in origins], type=pa.large_list(pa.large_string()))
+    told = {
+        "principal": [origin.entity for origin in origins],
+        "strength": [STRENGTHS[max((edge.level for edge in origin.edges), default=0)] for origin in origins],
+        "spoofable": [any(edge.spoofable for edge in origin.edges) for origin in origins],
+        "contested": [origin.contested for origin in origins],
+        "steps": pl.Series(pl.from_arrow(steps), dtype=RESOLVED["steps"]),
+    }
+    answers = distinct.hstack(pl.DataFrame(told, schema={name: RESOLVED[name] for name in told}))
     return questions.join(answers, on=["entity", "time"], how="left", maintain_order="left")
 
 
 def walks(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     """Every step from each distinct (``entity``, ``time``) of ``asked`` to its origin, in the form of `WALKED`; none where nothing leads on."""
     questions = asked.select("entity", pl.col("time").cast(WALKED["time"])).unique(maintain_order=True).drop_nulls()
-    graph = Graph(_within_reach(questions["entity"], edges))
+    graph = Graph(within_reach(questions["entity"], edges))
     rows = []
     for entity, moment in questions.iter_rows():
         level, proof = 0, list[str]()
@@ -133,7 +137,7 @@ def walks(asked: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=WALKED, orient="row")
 
 
-def _within_reach(entities: pl.Series, edges: pl.DataFrame) -> pl.DataFrame:
+def within_reach(entities: pl.Series, edges: pl.DataFrame) -> pl.DataFrame:
     """The edges that lead on from ``entities``, directly or over others, sorted."""
     leading = edges.filter(pl.col("kind").is_in([name for name, kind in KINDS.items() if kind.way in (ISSUED, ALIAS)]))
     found: list[pl.DataFrame] = []

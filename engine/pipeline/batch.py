@@ -23,7 +23,7 @@ from engine.detect.program import Program
 from engine.errors import UsageError
 from engine.incidents.hubs import SIGHTED, sightings_of
 from engine.model import Reject, Skip
-from engine.pipeline.identity_edges import issued, paths_for_edges
+from engine.pipeline.identity_edges import issued, paths_for_edges, told_by_hits
 from engine.schema import COLUMNS, Mapping
 from engine.store.memory import EventIndex
 
@@ -132,6 +132,7 @@ def work(
         found.edges.append(issued(events, mapping))
         if plan.rules and (hits := detect(events, plan)).height:
             found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
+            found.edges.append(told_by_hits(hits, events, mapping))
         if whole or frames:
             kept = events.drop([name for name in events.columns if name.startswith(NATIVE)])
             found.frames.append(kept.with_columns(pl.lit(mapping.version, pl.Int64()).alias("x.mapping_version")))

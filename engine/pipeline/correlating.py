@@ -17,10 +17,14 @@ from engine.correlate.correlated_alerts import correlated_alerts, firsts
 from engine.correlate.correlations import MANY_GROUPS, NO_GROUP, NO_NUMBER, Correlated, correlate
 from engine.correlate.gather import GROUP_VALUES
 from engine.correlate.keying import Work
+from engine.correlate.principals import told, with_principal
 from engine.detect.program import Program
 from engine.schema import Mapping
 from engine.sigma.correlation import silenced
 from engine.sigma.tree import Correlation
+
+Principals = Callable[[pl.DataFrame], pl.DataFrame]
+"""Who stands behind hits, in the form of `engine.correlate.principals.behind`."""
 
 ReadAgain = Callable[[Sequence[Place]], dict[Place, str]]
 _TEXTS = tuple(name for name in evidence.OPTIONAL if name != "raw_data")
@@ -33,9 +37,15 @@ def watermarks(latest: AnyMapping[str, datetime], mappings: AnyMapping[str, Mapp
 
 
 def raise_alerts(
-    hits: pl.DataFrame, program: Program, mappings: AnyMapping[str, Mapping], latest: AnyMapping[str, datetime], now: datetime, read_again: ReadAgain
+    hits: pl.DataFrame,
+    program: Program,
+    mappings: AnyMapping[str, Mapping],
+    latest: AnyMapping[str, datetime],
+    now: datetime,
+    read_again: ReadAgain,
+    principals: Principals,
 ) -> Raised:
-    """All alerts of a run.
+    """All alerts of a run, with the ``principals`` of their hits.
 
     ``hits`` has ``rule`` (index into the rule set), evidence, ``native.<field>`` columns, ``object_index`` and ``x.position``. Rules that running
     correlations silence raise no alert of their own. ``read_again`` gives the texts of the few records that begin a correlation's alert and whose
@@ -43,16 +53,19 @@ def raise_alerts(
     """
     rules, correlations = program.ruleset.rules, program.correlations
     quiet = silenced(correlations)
+    known = principals(hits)
+    if program.by_principal():
+        hits = with_principal(hits, known)
     loud = [index for index, rule in enumerate(rules) if rule.uid not in quiet]
     plain = make_alerts(hits.filter(pl.col("rule").is_in(loud)) if quiet else hits, rules)
     if not correlations:
-        return Raised(plain)
+        return Raised(told(plain, known))
     feeds = program.feeds()
     found = correlate(hits, rules, correlations, watermarks=watermarks(latest, mappings, now), feeds=feeds)
     made = correlated_alerts(found, _with_texts(hits, found, mappings, now, read_again), rules, correlations)
     kept = [alert for alert in made if alert.rule.uid not in quiet]
     alerts = sorted((*plain, *kept), key=lambda alert: (alert.first_time, alert.uid))
-    return Raised(alerts, left_out(found.left_out, program.correlations))
+    return Raised(told(alerts, known), left_out(found.left_out, program.correlations))
 
 
 def work_of(program: Program, marks: AnyMapping[str, datetime]) -> Work:
@@ -63,8 +76,8 @@ def work_of(program: Program, marks: AnyMapping[str, datetime]) -> Work:
     return Work(rules, loud, correlations, quiet, marks, program.feeds())
 
 
-def left_out(told: pl.DataFrame, correlations: Sequence[Correlation]) -> list[str]:
-    """Sentences on the hits that took no part in the ``correlations`` that were evaluated; ``told``: `Correlated.left_out`."""
+def left_out(rows: pl.DataFrame, correlations: Sequence[Correlation]) -> list[str]:
+    """Sentences on the hits that took no part in the ``correlations`` that were evaluated; ``rows``: `Correlated.left_out`."""
     what = {
         NO_GROUP: "have no value in its group-by fields and took no part",
         MANY_GROUPS: f"have more than {GROUP_VALUES} values in a group-by field; {GROUP_VALUES} of them count",
@@ -73,7 +86,7 @@ def left_out(told: pl.DataFrame, correlations: Sequence[Correlation]) -> list[st
     return [
         f"correlation {correlations[index].title!r}: {count:,} hit{'' if count == 1 else 's'} {what[reason]}"
         for index, reason, count in sorted(
-            told.select("correlation", "reason", "count").iter_rows(), key=lambda row: (row[0], list(what).index(row[1]))
+            rows.select("correlation", "reason", "count").iter_rows(), key=lambda row: (row[0], list(what).index(row[1]))
         )
     ]
 

@@ -14,8 +14,11 @@ from connectors.batches import Batch
 from connectors.sources import load_mappings
 from engine import jsontext
 from engine.correlate.correlations import correlate
+from engine.correlate.principals import behind, with_principal
 from engine.detect.program import Program, compile_program
-from engine.pipeline.batch import Settings, work
+from engine.identity.edges import together
+from engine.pipeline.batch import Found, Settings, work
+from engine.pipeline.identity_edges import actors_by_source
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Correlation
 
@@ -96,17 +99,27 @@ def _repeated(event: AnyMapping[str, Any]) -> list[str] | None:
 
 def _hits(cases: Sequence[_Case], program: Program) -> tuple[dict[int, pl.DataFrame], dict[int, str]]:
     """Per case the hits on its events, and of cases with an event that was not understood what is wrong."""
-    rows = [(text, f"test {number}", number, position, False) for number, case in enumerate(cases) for position, text in enumerate(case.events)]
-    schema = {"raw_data": pl.String, "object": pl.String, "object_index": pl.UInt32, "position": pl.Int64, "repaired": pl.Boolean}
-    batch = Batch(pl.DataFrame(rows, schema=schema, orient="row"))
-    found = work(batch, program=program, mappings=load_mappings(), settings=Settings(now=datetime.now(UTC)))
+    found = _worked(dict(enumerate(cases)), program)
     strangers = {skip.object for skip in found.unknown} | {reject.object for reject in found.rejects}
     lost = {number: "an event is of no known source or has no time" for number in range(len(cases)) if f"test {number}" in strangers}
     if not found.hits:
         return {}, lost
-    together = pl.concat(found.hits, how="diagonal_relaxed")
-    parts = together.partition_by("object_index", as_dict=True, maintain_order=True)
-    return {int(key[0]): part for key, part in parts.items()}, lost
+    parts = pl.concat(found.hits, how="diagonal_relaxed").partition_by("object_index", as_dict=True, maintain_order=True)
+    by_principal = [number for number, rule in enumerate(program.ruleset.rules) if rule.uid in program.by_principal()]
+    made = {int(key[0]): part for key, part in parts.items()}
+    for number, hits in made.items():
+        if hits["rule"].is_in(by_principal).any():  # one test's events tell nothing of the identities of another's
+            edges = together(_worked({number: cases[number]}, program).edges)
+            made[number] = with_principal(hits, behind(hits, actors_by_source(load_mappings()), edges))
+    return made, lost
+
+
+def _worked(cases: AnyMapping[int, _Case], program: Program) -> Found:
+    """The events of some cases through recognition, normalisation and detection."""
+    rows = [(text, f"test {number}", number, position, False) for number, case in cases.items() for position, text in enumerate(case.events)]
+    schema = {"raw_data": pl.String, "object": pl.String, "object_index": pl.UInt32, "position": pl.Int64, "repaired": pl.Boolean}
+    batch = Batch(pl.DataFrame(rows, schema=schema, orient="row"))
+    return work(batch, program=program, mappings=load_mappings(), settings=Settings(now=datetime.now(UTC)))
 
 
 def _verdict(case: _Case, hits: pl.DataFrame | None, running: AnyMapping[str, Correlation], program: Program) -> str | None:

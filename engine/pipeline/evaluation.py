@@ -15,11 +15,15 @@ from connectors.sources import load_mappings
 from connectors.values import micros
 from engine import jsontext
 from engine.correlate.correlations import Correlated, correlate
+from engine.correlate.principals import behind, with_principal
 from engine.detect.kernel import detect
 from engine.detect.program import Program, compile_program
 from engine.errors import UsageError
+from engine.identity.actors import columns as actor_columns
+from engine.identity.edges import together
 from engine.model import CorrelationAlert, Evaluation
 from engine.pipeline.batch import listed
+from engine.pipeline.identity_edges import actors_by_source, issued, paths_for_edges, told
 from engine.schema import Mapping
 from engine.sigma.correlation import silenced
 from engine.sigma.fields import OPEN, to_path
@@ -75,21 +79,32 @@ def _correlated(
     groups = program.group_paths[mapping.source]
     paths = dict.fromkeys(path for each in groups.values() for path in each)
     time_paths = () if time_field is None else (to_path(time_field),)
-    columns = (*program.columns, *(() if time_field is not None or "time" in program.columns else ("time",)))
+    by_principal = mapping is not OPEN and bool(program.by_principal())
+    actors = actor_columns({mapping.source: mapping.identities.actors}) if by_principal else ()
+    columns = (*program.columns, *actors, *(() if time_field is not None or "time" in program.columns else ("time",)))
     rows = hits["row"].unique().sort()
     frame = _cells([raw[row] for row in rows], mapping, Want(columns, tuple(dict.fromkeys((*paths, *time_paths)))))
     fields = [listed(frame, of, NATIVE + name) for name, of in groups.items()]
     times = frame["time"] if time_field is None else _times(frame[NATIVE + to_path(time_field)])
     kept = frame.select(name for name in dict.fromkeys(columns) if name in frame.columns and name != "time")
     events = pl.DataFrame([rows.alias("row"), times.alias("time"), *fields, *kept])
-    told = hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(events, on="row", how="left", maintain_order="left")
-    uids = pl.Series("x.uid", [f"{indexes[row]:012}" for row in told["row"]], dtype=pl.String)
-    told = told.with_columns(uids, pl.lit(mapping.source).alias("x.source"))
-    timed = told.filter(pl.col("time").is_not_null())
-    late = told["row"].n_unique() - timed["row"].n_unique()
+    matched = hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(events, on="row", how="left", maintain_order="left")
+    uids = pl.Series("x.uid", [f"{indexes[row]:012}" for row in matched["row"]], dtype=pl.String)
+    matched = matched.with_columns(uids, pl.lit(mapping.source).alias("x.source"))
+    timed = matched.filter(pl.col("time").is_not_null())
+    if by_principal:
+        timed = with_principal(timed, behind(timed, actors_by_source({mapping.source: mapping}), _edges(raw, mapping)))
+    late = matched["row"].n_unique() - timed["row"].n_unique()
     complaints = [("correlations", f"{late} matching events have no readable time and take no part")] if late else []
     found = correlate(timed, program.ruleset.rules, program.correlations)
     return _alerts(found, timed, indexes, program), complaints
+
+
+def _edges(raw: Sequence[str], mapping: Mapping) -> pl.DataFrame:
+    """What all events tell of identities."""
+    events = _cells(raw, mapping, Want(("time",), paths_for_edges(mapping))).with_row_index("x.uid").with_columns(pl.col("x.uid").cast(pl.String()))
+    events = events.filter(pl.col("time").is_not_null())
+    return together([issued(events, mapping), told(events, mapping)])
 
 
 def _times(cells: pl.Series) -> pl.Series:

@@ -16,6 +16,7 @@ from engine.pipeline.far_scan import Passing, passing_lake
 from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, chunks, isolated_chunk, work_chunk
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Keeper, writers_of
+from engine.pipeline.origins import principals_in
 from engine.pipeline.spread import READING, check_shared
 from engine.pipeline.stored_files import StoredFiles, file_groups
 from engine.runners.base import Runner, Stage
@@ -62,6 +63,6 @@ def gather_far(
             check_shared(out.path / "hits", [part.path for part in parts])
         if stopped():
             raise KeyboardInterrupt
-        found = Passing(out, writers, objects.numbers, again)
+        found = Passing(out, writers, objects.numbers, again, principals_in(lake, load_mappings(), seen.edges))
         raised, _ = found.raised(program, load_mappings(), seen.latest, settings.now, runner, stage, stopped)
         return raised, seen

@@ -19,11 +19,13 @@ from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program
 from engine.pipeline.batch import Settings
-from engine.pipeline.correlating import ReadAgain, left_out, raise_alerts, watermarks, work_of
+from engine.pipeline.correlating import Principals, ReadAgain, left_out, raise_alerts, watermarks, work_of
 from engine.pipeline.far_alerts import HitFile, far_alerts, worth_it
+from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_hits import from_lake
+from engine.pipeline.origins import with_principals
 from engine.pipeline.run import Looked
 from engine.pipeline.spread import DROPPING, READING, Reading, gather_spread, over, placed
 from engine.runners.base import Runner, Stage
@@ -61,19 +63,24 @@ def gather_far(
         places = gathered.losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
         writers.hits.drop(placed(places, given), over(runner, Stage(DROPPING, stage.about)))
         numbers = {obj.uri: number for number, obj in enumerate(given.objects)}
-        found = Passing(lake, writers, lambda uris: uris.replace_strict(numbers, return_dtype=pl.UInt32), partial(given.read_again, settings.limits))
+        numbered = partial(pl.Series.replace_strict, old=numbers, return_dtype=pl.UInt32)
+        read_again = partial(given.read_again, settings.limits)
+        found = Passing(lake, writers, numbered, read_again, principals_by(gathered.edges, mappings))
         raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
     return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings)
 
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """Hits that were written to a passing lake and are to be committed. ``numbers`` gives objects their numbers, ``read_again`` the texts there."""
+    """Hits that were written to a passing lake and are to be committed. ``numbers`` gives objects their numbers, ``read_again`` the texts there,
+    ``principals`` who stands behind hits.
+    """
 
     lake: Lake
     writers: Writers
     numbers: Callable[[pl.Series], pl.Series]
     read_again: ReadAgain
+    principals: Principals
 
     def raised(
         self,
@@ -91,14 +98,17 @@ class Passing:
         for rows in self.writers.hits.rows(["rule"]):
             counts.update({index[uid]: count for uid, count in rows["rule"].value_counts().iter_rows()})
         self.writers.hits.commit("")
-        if not worth_it(counts.total(), runner):
+        if program.by_principal() or not worth_it(counts.total(), runner):  # who stands behind a hit is known here alone
             hits = self._hits(program)
-            return raise_alerts(hits, program, mappings, latest, now, self.read_again) if hits is not None else Raised(), counts
+            if hits is None:
+                return Raised(), counts
+            return raise_alerts(hits, program, mappings, latest, now, self.read_again, self.principals), counts
         work = work_of(program, watermarks(latest, mappings, now))
         told = far_alerts(self.lake.files("hits"), HitFile(program), work, counts.total(), runner, stage, stopped)
         if told is None:
             raise KeyboardInterrupt
-        return Raised(told.alerts, left_out(told.left_out, program.correlations)), counts
+        alerts = with_principals(told.alerts, self.lake, mappings, self.principals)
+        return Raised(alerts, left_out(told.left_out, program.correlations)), counts
 
     def _hits(self, program: Program) -> pl.DataFrame | None:
         store = HitStore(partial(keep_first_raw, rules=program.ruleset.rules))

@@ -17,6 +17,7 @@ from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.model import Reject
 from engine.pipeline.batch import Found, Settings, isolated, with_evidence
+from engine.pipeline.identity_edges import told_by_hits
 from engine.schema import Mapping
 from engine.store.lake import Lake
 
@@ -33,6 +34,7 @@ class Seen:
     latest: dict[str, datetime] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     hits: int = 0
+    edges: list[pl.DataFrame] = field(default_factory=list)
 
     def merge(self, other: Seen) -> None:
         """Take what others have seen."""
@@ -41,6 +43,7 @@ class Seen:
         for source, moment in other.latest.items():
             self.latest[source] = max(self.latest.get(source, moment), moment)
         self.hits += other.hits
+        self.edges.extend(other.edges)
 
     def add(self, found: Found) -> None:
         """Take what a chunk had."""
@@ -49,6 +52,7 @@ class Seen:
         for source, moment in found.latest.items():
             self.latest[source] = max(self.latest.get(source, moment), moment)
         self.hits += sum(frame.height for frame in found.hits)
+        self.edges.extend(found.edges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def work_chunk(chunk: Chunk, *, program: Program, mappings: AnyMapping[str, Mapp
     hits = detect(events, plan)
     if hits.height:
         found.hits.append(with_evidence(hits, events, events["object_index"], mapping, program, settings))
+        found.edges.append(told_by_hits(hits, events, mapping))
     return found
 
 

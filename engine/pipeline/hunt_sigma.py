@@ -19,6 +19,7 @@ from engine.model import Alert, Level, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, chunks, isolated_chunk, read_records, work_chunk
+from engine.pipeline.origins import principals_in
 from engine.pipeline.run import portable
 from engine.runners import local
 from engine.runners.base import Runner
@@ -80,7 +81,9 @@ def hunt_sigma(
     again = partial(read_records, lake, sources, settings, objects)
     if runner.shares_memory:
         matched, seen = _gather(lake, sources, program, settings, objects, runner)
-        raised = raise_alerts(matched, program, mappings, seen.latest, now, again) if matched is not None else Raised()
+        raised = Raised()
+        if matched is not None:
+            raised = raise_alerts(matched, program, mappings, seen.latest, now, again, principals_in(lake, mappings, seen.edges))
     else:
         from engine.pipeline.far_hunt import gather_far
 

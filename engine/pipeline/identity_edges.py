@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as AnyMapping
+from functools import partial
 
 import polars as pl
 
 from connectors.edges import may_issue, raw_edges
 from connectors.normalize import NATIVE
-from engine.identity.edges import described, empty
+from engine.correlate.principals import behind
+from engine.identity.edges import described, empty, together
 from engine.schema import Mapping
 from engine.store.frames import in_own_memory
 
@@ -20,21 +23,33 @@ def paths_for_edges(mapping: Mapping) -> tuple[str, ...]:
 
 
 def issued(events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """The edges that ``events`` (x.uid, time, raw_data, native columns of `paths_for_edges`) of one source bring into the graph, each once."""
+    """The edges that ``events`` (x.uid, time, raw_data, native columns of `paths_for_edges`) of one source bring into the graph."""
     found = mapping.identities
     if not found.issuing or not events.height:
         return empty()
     if found.operations:
         rows = may_issue([events[NATIVE + path] for path in found.operation_paths], mapping).arg_true()
-        raw = raw_edges(events.select("x.uid", "time", "raw_data")[rows], mapping, found.issuing) if rows.len() else None
-    else:
-        raw = raw_edges(events, mapping, found.issuing, events.select(pl.col(NATIVE + path).alias(path) for path in paths_for_edges(mapping)))
-    return in_own_memory(described(raw)) if raw is not None and raw.height else empty()
+        if not rows.len():
+            return empty()
+        return in_own_memory(described(raw_edges(events.select("x.uid", "time", "raw_data")[rows], mapping, found.issuing)))
+    cells = events.select(pl.col(NATIVE + path).alias(path) for path in paths_for_edges(mapping))
+    # Where every record tells of identities, nearly all tell the same.
+    return in_own_memory(together([described(raw_edges(events, mapping, found.issuing, cells))]))
 
 
 def told(events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     """The edges that ``events`` (x.uid, time, raw_data) of one source tell of who acted: of events somebody asks about."""
     return described(raw_edges(events, mapping, mapping.identities.acting))
+
+
+def told_by_hits(hits: pl.DataFrame, events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """The edges that the events tell which ``hits`` (``row``) matched."""
+    return in_own_memory(together([told(events.select("x.uid", "time", "raw_data")[hits["row"].unique()], mapping)]))
+
+
+def principals_by(edges: Sequence[pl.DataFrame], mappings: AnyMapping[str, Mapping]) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Who stands behind hits, by the ``edges`` of batches."""
+    return partial(behind, by_source=actors_by_source(mappings), edges=together(edges))
 
 
 def actors_by_source(mappings: AnyMapping[str, Mapping]) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -23,6 +23,7 @@ from engine.config import Config
 from engine.correlate.alerts import Raised
 from engine.correlate.keying import Work
 from engine.correlate.partitions import Gathered
+from engine.correlate.principals import with_principal
 from engine.detect.program import Program
 from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Settings
@@ -33,6 +34,8 @@ from engine.pipeline.incidents import raise_incidents
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
+from engine.pipeline.lake_identities import edges_of, sightings_before
+from engine.pipeline.origins import principals_in, since_of, touched_by, with_principals
 from engine.pipeline.redetect import redetect, take_over
 from engine.pipeline.regrouping import Regrouped, regroup
 from engine.pipeline.revising import FIRST, LAST, Revision, Span, at_once, overall, revision, union
@@ -49,7 +52,7 @@ from engine.store.incident_rows import IncidentQuery
 from engine.store.lake import Lake
 from engine.store.records import BatchResult, Committed, Plan
 
-TABLES = ("rejects", "hits", "events")
+TABLES = ("rejects", "edges", "hits", "events")
 """The order of commits: who sees events sees their hits."""
 RULES_CHANGED, BACKFILL, REPAIR = "rules changed", "backfill", "repair"
 """Why stored events are looked at again."""
@@ -164,6 +167,9 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     latest = dict(bench.state.latest())
     for source, moment in written.totals.latest.items():
         latest[source] = max(latest.get(source, moment), moment)
+    since = since_of(bench.state.latest(), bench.mappings, bench.config.horizon) if "again" not in told else {}
+    for rule, (low, high) in touched_by(written.edges, bench.lake, plan.batch, bench.mappings, since).items():
+        widen(written.touched, rule, low, high)
     revised = _revised(bench, plan.batch, written, latest, told["rules"] if told.get("reason") == RULES_CHANGED else ())
     regrouped = _regrouped(bench, written, revised, latest)
     fresh = _fresh(bench.state, revised.alerts)
@@ -245,15 +251,17 @@ def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, da
     for stored in bench.state.alerts(AlertQuery(states=(State.OPEN,))):
         touched[stored.alert.rule.uid] = union(touched.get(stored.alert.rule.uid), (stored.alert.first_time, stored.alert.last_time))
     marks = watermarks(latest, bench.mappings, bench.now)
+    principals, by_principal = principals_in(bench.lake, bench.mappings), bool(bench.program.by_principal())
 
     def hits(rules: Sequence[str], low: datetime, high: datetime) -> pl.DataFrame:
         found = bench.lake.hits_between(rules, low, None).filter(pl.col("time") <= high)
-        return from_lake(found.collect(), bench.program)
+        read = from_lake(found.collect(), bench.program)
+        return with_principal(read, principals(read)) if by_principal else read
 
     def evaluate(work: Work, reads: Mapping[str, Span]) -> Gathered:
         low, high = overall(reads)
         paths, rows = hit_files(bench.lake, low, high) if not bench.runner.shares_memory else ([], 0)
-        if worth_it(rows, bench.runner):
+        if worth_it(rows, bench.runner) and not by_principal:
             about = Stage("", f"batch {batch}, rules {rules_digest(bench.program)[:12]}")
             # To stop here would leave a batch in the lake that the state does not know yet: the next run would take it up, but so can this one.
             told = far_alerts(paths, HitFile(bench.program, dict(reads)), work, rows, bench.runner, about, never)
@@ -265,7 +273,8 @@ def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, da
         found = bench.state.alerts(AlertQuery(states=_STANDING, start=low, end=high))
         return [stored.alert for stored in found if stored.alert.rule.uid in wanted]
 
-    return revision(bench.program, touched, marks, evaluate, stored_alerts, changed=changed)
+    revised = revision(bench.program, touched, marks, evaluate, stored_alerts, changed=changed)
+    return replace(revised, alerts=with_principals(revised.alerts, bench.lake, bench.mappings, principals))
 
 
 def _regrouped(bench: Bench, written: Written, revised: Revision, latest: Mapping[str, datetime]) -> Regrouped:
@@ -288,7 +297,10 @@ def _regrouped(bench: Bench, written: Written, revised: Revision, latest: Mappin
         return [alert for uid, alert in found.items() if uid not in ended]
 
     def work(alerts: Sequence[Alert]) -> list[Incident]:
-        return raise_incidents(alerts, bench.program.ruleset, bench.mappings, (), ())
+        if not alerts:
+            return []
+        seen = sightings_before(bench.lake, min(each.first_time for each in alerts), max(each.first_time for each in alerts))
+        return raise_incidents(alerts, bench.program.ruleset, bench.mappings, [edges_of(bench.lake)], [seen])
 
     return regroup(min(times), standing, bench.state.incidents_around, work)
 

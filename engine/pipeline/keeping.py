@@ -12,12 +12,13 @@ from pathlib import Path
 import polars as pl
 
 from engine.detect.program import Program
+from engine.identity.edges import together
 from engine.pipeline.batch import Found
 from engine.pipeline.equal_events import IDENTITY
 from engine.pipeline.lake_hits import to_lake
 from engine.report.account import Totals
 from engine.store.fingerprints import with_fingerprints
-from engine.store.lake_tables import CONTENT, EVENTS, HITS, REJECTS
+from engine.store.lake_tables import CONTENT, EDGES, EVENTS, HITS, REJECTS
 from engine.store.lake_writer import LakeWriter
 from engine.store.memory import Losers
 
@@ -41,6 +42,9 @@ class Gathered:
 SPAN = ("rule", "time", "x.source", "x.object", "x.position")
 """What is remembered of a hit that was written."""
 
+EDGE = ("kind", "child", "parent", "time")
+"""What is looked at of a new edge between identities."""
+
 
 @dataclass(frozen=True, slots=True)
 class Writers:
@@ -48,14 +52,20 @@ class Writers:
 
     events: LakeWriter
     hits: LakeWriter
+    edges: LakeWriter
     rejects: LakeWriter
 
 
 @contextmanager
 def writers_of(lake: Path, batch: int) -> Iterator[Writers]:
     """The writers of all tables; what was neither committed nor handed over is deleted on the way out."""
-    with LakeWriter(lake, EVENTS, batch) as events, LakeWriter(lake, HITS, batch) as hits, LakeWriter(lake, REJECTS, batch) as rejects:
-        yield Writers(events, hits, rejects)
+    with (
+        LakeWriter(lake, EVENTS, batch) as events,
+        LakeWriter(lake, HITS, batch) as hits,
+        LakeWriter(lake, EDGES, batch) as edges,
+        LakeWriter(lake, REJECTS, batch) as rejects,
+    ):
+        yield Writers(events, hits, edges, rejects)
 
 
 @dataclass(slots=True)
@@ -71,7 +81,7 @@ class Keeper:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, found: Found) -> Found:
-        """Write the events and hits of a batch of records; afterwards it holds them no more."""
+        """Write the events, hits and edges of a batch of records; afterwards it holds events and hits no more."""
         for events in found.frames:
             marked = with_fingerprints(events)
             if self.whole:
@@ -85,6 +95,8 @@ class Keeper:
             self.writers.hits.write(rows)
             with self.lock:
                 self.spans.append(rows.select(SPAN))
+        if self.whole and found.edges:
+            self.writers.edges.write(together(found.edges))
         found.frames, found.hits = [], []
         return found
 

@@ -16,7 +16,7 @@ from engine.detect.program import Program
 from engine.errors import EngineError
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.equal_events import IDENTITY, meeting
-from engine.pipeline.keeping import Gathered, Keeper, Writers
+from engine.pipeline.keeping import EDGE, Gathered, Keeper, Writers
 from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.revising import Span, union
 from engine.pipeline.spread import DROPPING, Reading, gather_spread, over, placed
@@ -25,6 +25,7 @@ from engine.runners import local
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import until
 from engine.schema import Mapping
+from engine.store.frames import in_own_memory
 from engine.store.lake import Lake
 from engine.store.lake_tables import CONTENT
 from engine.store.memory import EventIndex
@@ -32,12 +33,15 @@ from engine.store.memory import EventIndex
 
 @dataclass(slots=True)
 class Written:
-    """What a batch wrote: its account, records per object, where the hits of each rule lie, and how many hits there were."""
+    """What a batch wrote: its account, records per object, where the hits of each rule lie, how many hits there were, and the
+    edges between identities (`keeping.EDGE`).
+    """
 
     totals: Totals
     ends: dict[str, int] = field(default_factory=dict)
     touched: dict[str, Span] = field(default_factory=dict)
     hits: Counter[str] = field(default_factory=Counter)
+    edges: list[pl.DataFrame] = field(default_factory=list)
     known: int = 0
     replaced: int = 0
     too_late: int = 0
@@ -71,7 +75,7 @@ def write_batch(
         gathered = gather_spread(given, task, writers, lake, runner, mappings, stopped, stage)
     if gathered is None:
         return None
-    written = Written(gathered.totals, gathered.ends)
+    written = Written(gathered.totals, gathered.ends, edges=gathered.edges)
     gathered.totals.losers(gathered.losers, tuple(mappings))
     dropped = [gathered.losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))]
     if gathered.met.height:
@@ -100,6 +104,7 @@ def _gather(
     step = partial(work, program=program, mappings=mappings, settings=settings, whole=True)
     rejects = Rejects(writers.rejects, lake, batch, source, [obj.uri for obj in given.objects], settings.now)
     index = EventIndex()
+    edges: list[pl.DataFrame] = []
     try:
         for found in _found(given, settings, step, keeper, stopped):
             totals.add(found)
@@ -107,12 +112,13 @@ def _gather(
             for rows in found.index:
                 index.add(rows)
             rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
+            edges += [in_own_memory(each.select(EDGE)) for each in found.edges if each.height]
         if stopped():
             return None
         losers = index.resolve(partial(given.read_again, settings.limits))
     finally:
         index.close()
-    gathered = Gathered(totals, ends, losers, spans=keeper.spans)
+    gathered = Gathered(totals, ends, losers, spans=keeper.spans, edges=edges)
     if keeper.pending:
         gone = losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
         pending = pl.concat(keeper.pending).join(gone, on=["object", "x.position"], how="anti")

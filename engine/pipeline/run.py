@@ -23,6 +23,7 @@ from engine.detect.program import Program, compile_program
 from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.correlating import raise_alerts
+from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents
 from engine.report.account import Totals, build_report
 from engine.runners import local
@@ -154,7 +155,7 @@ def _gather(
     matched = _without(store.collect(), losers)
     if matched is None:
         return Looked(Raised(), Counter(), totals, edges, sightings)
-    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again)
+    raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again, principals_by(edges, mappings))
     return Looked(raised, Counter(dict(matched["rule"].value_counts().iter_rows())), totals, edges, sightings)
 
 

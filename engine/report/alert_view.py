@@ -61,7 +61,13 @@ def _head(alert: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {' '.join(part for part in (cloud['provider'], cloud['account']) if part)}"
     yield f"  {alert['reason']}"
     yield from section("who and what", [f"{entity['type']:<11} {entity['value']}" for entity in alert["entities"]])
+    yield from section("who stands behind it", [_principal(each) for each in alert.get("principals", ())])
     yield from section("one alert for each", [f"{name} = {value}" for name, value in alert["group"].items()])
+
+
+def _principal(found: Mapping[str, Any]) -> str:
+    doubt = ", spoofable" if found["spoofable"] else ""
+    return f"{found['uid']} ({found['strength']}{doubt})" + (", but its evidence leads to different identities" if found["contested"] else "")
 
 
 def _state(alert: Mapping[str, Any]) -> str:

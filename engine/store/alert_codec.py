@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from engine.model import Alert, AlertKind, CloudAccount, Contribution, Entity, EventRef, Level, RuleRef, State
+from engine.model import Alert, AlertKind, CloudAccount, Contribution, Entity, EventRef, Level, Origin, RuleRef, State
 from engine.store.column_types import microseconds, moment_of
 
 _MOMENT = "$time"
@@ -44,6 +44,7 @@ def encode(alert: Alert) -> str:
         "group": alert.group,
         "evidence": alert.evidence,
         "contributions": [(each.uid, each.title, each.events) for each in alert.contributions],
+        "principals": [(each.uid, each.strength, each.spoofable, each.contested) for each in alert.principals],
     }
     return json.dumps(document, separators=(",", ":"), default=_special)
 
@@ -76,6 +77,7 @@ def decode(text: str, state: State) -> Alert:
         group=tuple((name, value) for name, value in document["group"]),
         evidence={name: _plain(value) for name, value in document["evidence"].items()},
         contributions=tuple(Contribution(*each) for each in document["contributions"]),
+        principals=tuple(Origin(*each) for each in document.get("principals", ())),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from engine.correlate import evidence
+from engine.identity import edges
 from engine.schema import COLUMNS, DTYPES
 
 UID_HIGH, UID_LOW, CONTENT = "x.uid_high", "x.uid_low", "x.content_hash"
@@ -77,5 +78,13 @@ REJECTS = Table(
     order=("object",),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (EVENTS, HITS, REJECTS)}
+EDGES = Table(
+    "edges",
+    {**edges.EDGES, **_CARE},
+    partition=("x.day",),
+    bounds=("time", "x.batch", "child"),
+    order=("child", "time"),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in (EVENTS, HITS, EDGES, REJECTS)}
 """Every table of a lake by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.identity.edges import EDGES, KINDS, described, together
@@ -28,7 +28,7 @@ def graphs(draw: st.DrawFn) -> pl.DataFrame:
         event = f"e{draw(st.integers(0, 8))}"
         rows.append((draw(KIND), draw(st.sampled_from(NAMES)), draw(st.sampled_from(NAMES)), time, until, "aws.cloudtrail", event))
     raw = {name: EDGES[name] for name in ("kind", "child", "parent", "time", "until", "source", "event_uid")}
-    return described(pl.DataFrame(rows, schema=raw, orient="row"))
+    return together([described(pl.DataFrame(rows, schema=raw, orient="row"))])
 
 
 ASKED = pl.DataFrame(
@@ -38,6 +38,7 @@ ASKED = pl.DataFrame(
 )
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_origins_are_those_of_the_slow_walk(edges: pl.DataFrame) -> None:
     found = resolve(ASKED, edges).select("entity", "time", "principal", "strength", "spoofable", "contested")
@@ -45,6 +46,7 @@ def test_origins_are_those_of_the_slow_walk(edges: pl.DataFrame) -> None:
         assert tuple(told) == origin(entity, time, edges), (entity, time)
 
 
+@settings(deadline=None)
 @given(graphs(), st.integers(0, 1000), st.integers(1, 3))
 def test_order_repetition_and_batches_of_edges_change_nothing(edges: pl.DataFrame, seed: int, parts: int) -> None:
     shuffled = pl.concat([edges, edges]).sample(fraction=1.0, shuffle=True, seed=seed)
@@ -54,6 +56,7 @@ def test_order_repetition_and_batches_of_edges_change_nothing(edges: pl.DataFram
     assert resolve(ASKED, shuffled).equals(resolve(ASKED, edges))
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_weak_evidence_never_gives_a_strong_principal(edges: pl.DataFrame) -> None:
     weak = {row["event_uid"] for row in edges.filter(pl.col("spoofable")).iter_rows(named=True)}

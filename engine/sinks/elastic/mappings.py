@@ -14,6 +14,7 @@ KEYWORD: Mapping = {"type": "keyword", "ignore_above": _LONGEST}
 TEXT: Mapping = {"type": "keyword", "ignore_above": _LONGEST, "fields": {"text": {"type": "text"}}}
 DATE: Mapping = {"type": "date"}
 LONG: Mapping = {"type": "long"}
+BOOLEAN: Mapping = {"type": "boolean"}
 IP: Mapping = {"type": "ip"}
 FLOAT: Mapping = {"type": "float"}
 STORED: Mapping = {"type": "object", "enabled": False}
@@ -100,6 +101,7 @@ def _alert() -> Mapping:
         updated=DATE,
         cloud=fields(**keywords("provider", "account")),
         entities=fields(**keywords("type", "value")),
+        principals=fields(**keywords("uid", "strength"), spoofable=BOOLEAN, contested=BOOLEAN),
         group=fields(**keywords("name", "value")),
         rule=fields(**keywords("path", "tags", "owasp"), falsepositives=STORED, response=STORED),
         rules=fields(**keywords("uid", "title"), events=LONG),
