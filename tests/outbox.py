@@ -11,9 +11,14 @@ from typing import Any
 from engine.config import SinkConfig
 from engine.config.keys import SINKS
 from engine.documents.delivered import Layout, to_delivered
+from engine.documents.delivered_incident import incident_to_delivered
+from engine.incidents.kernel import Given, incidents
 from engine.model import Alert, Level, State
 from engine.sinks.base import Delivery, Sent
-from tests.alert_samples import alert
+from engine.store.records import StoredIncident
+from tests.alert_samples import SECRET, alert
+from tests.incident_samples import RULES
+from tests.incident_samples import alert as incident_alert
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -60,6 +65,15 @@ def delivery(stored: Kept, layout: Layout = Layout.ECS, *, id: int | None = None
 
 def deliveries(numbers: Iterable[int], layout: Layout = Layout.ECS, **changes: Any) -> list[Delivery]:
     return [delivery(kept(number, **changes), layout) for number in numbers]
+
+
+def incident_delivery(number: int, revision: int, layout: Layout = Layout.ECS, *, previous: Sent | None = None, **changes: Any) -> Delivery:
+    """An incident with this number as uid on its way out; its id is the number plus one, and a secret stands in its title."""
+    (made,) = incidents([incident_alert("a", 1)], Given(RULES))
+    named = replace(made, uid=f"{number:032x}", title=f"used {SECRET}", **changes)
+    stored = StoredIncident(named, revision, revision, State.LIVE, None, None, None, None, NOW - timedelta(hours=1), NOW, None)
+    document = incident_to_delivered(stored, layout)
+    return Delivery(number + 1, named.uid, revision, document, named.level, State.LIVE, previous, incident=True)
 
 
 LIVE = Sent(Level.HIGH, State.LIVE)

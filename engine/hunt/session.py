@@ -62,7 +62,8 @@ class Tables:
     """What a session reads.
 
     ``files`` gives the files of a table that may hold rows from one moment to another, both included; ``folders`` hold them. ``columns`` are name →
-    type of the tables of the lake, ``sources`` get a view each, ``alerts`` are made when a query names them, ``functions`` are look-ups in records.
+    type of the tables of the lake, ``sources`` get a view each, ``stored`` tables are made when a query names them, ``functions`` are look-ups
+    in records.
     """
 
     files: Callable[[str, Moment, Moment], Sequence[Path]]
@@ -70,7 +71,7 @@ class Tables:
     partition: Mapping[str, Sequence[str]]
     folders: Sequence[Path]
     sources: Sequence[str]
-    alerts: Callable[[], pl.DataFrame]
+    stored: Mapping[str, Callable[[], pl.DataFrame]]
     functions: Mapping[str, tuple[LookUp, pl.DataType]] = field(default_factory=dict)
 
 
@@ -168,7 +169,7 @@ class Session:
     # --- what happens inside ----------------------------------------------------------------------------------------------------------------
 
     def _prepare(self, sql: str) -> None:
-        """The views, and what only some queries need: files, the macros of converted rules, the alerts."""
+        """The views, and what only some queries need: files, the macros of converted rules, alerts and incidents."""
         if not self._prepared:
             self._prepared = True
             for table in self._tables.columns:
@@ -180,8 +181,9 @@ class Session:
             self._make_view(table, self._tables.files(table, *self._reach))
         if "cw_" in sql:
             self._connection.execute(prelude())
-        if "alerts" in sql.lower():
-            self._connection.register("alerts", self._tables.alerts().to_arrow())
+        for name, made in self._tables.stored.items():
+            if name in sql.lower():
+                self._connection.register(name, made().to_arrow())
 
     def _plan(self, sql: str, given: Mapping[str, Any]) -> str:
         found = self._connection.execute(f"explain (format json) {sql}", given or None).fetchall()

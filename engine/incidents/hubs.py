@@ -142,7 +142,7 @@ SIGHTED = ("src_endpoint.ip", "actor.user.uid")
 """The columns sightings are made of, beside ``time``."""
 
 
-def sightings_of(events: pl.DataFrame) -> pl.DataFrame:
+def sightings_of(events: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """The sightings in ``events``, which have ``time`` and the columns `SIGHTED`."""
     hour = pl.col("time").dt.timestamp("us").floordiv(HOUR)
     seen = events.lazy().filter(pl.col("src_endpoint.ip").is_not_null())

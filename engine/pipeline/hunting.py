@@ -18,6 +18,8 @@ from engine.config import load_config
 from engine.errors import ConfigError, UsageError
 from engine.hunt.alert_table import COLUMNS as ALERT_COLUMNS
 from engine.hunt.alert_table import alert_table
+from engine.hunt.incident_table import COLUMNS as INCIDENT_COLUMNS
+from engine.hunt.incident_table import incident_table
 from engine.hunt.saved import Hunt, hunt_of, load_hunts
 from engine.hunt.session import Answer, Bounds, Session, Tables
 from engine.schema import split_path
@@ -56,10 +58,14 @@ class OpenLake:
         """The alerts as they stand now; without a row where there is no state."""
         return self._alerts().lazy()
 
+    def incidents(self) -> pl.LazyFrame:
+        """The incidents as they stand now; without a row where there is no state."""
+        return self._incidents().lazy()
+
     def sql(
         self, sql: str, parameters: Mapping[str, Any] | None = None, *, start: Moment = None, end: Moment = None, bounds: Bounds | None = None
     ) -> Answer:
-        """The answer to one SELECT over events, hits, alerts and a view a source. ``$name`` in it takes its value from ``parameters``.
+        """The answer to one SELECT over events, hits, alerts, incidents and a view a source. ``$name`` in it takes its value from ``parameters``.
 
         Values are as they were stored: nothing is redacted. Raises UsageError for what DuckDB cannot run or what takes too much.
         """
@@ -92,7 +98,7 @@ class OpenLake:
             partition={name: TABLES[name].partition for name in _VIEWS},
             folders=[self.lake.path / name for name in _VIEWS],
             sources=list(load_mappings()),
-            alerts=self._alerts,
+            stored={"alerts": self._alerts, "incidents": self._incidents},
             functions={"field": (_field, pl.String()), "field_list": (_field_list, pl.List(pl.String()))},
         )
         return Session(tables, bounds, start=_utc(start), end=_utc(end))
@@ -104,6 +110,14 @@ class OpenLake:
 
         with State.open(self._state, create=False) as state:
             return alert_table(state.alerts())
+
+    def _incidents(self) -> pl.DataFrame:
+        if self._state is None:
+            return pl.DataFrame(schema=INCIDENT_COLUMNS)
+        from engine.store.state import State
+
+        with State.open(self._state, create=False) as state:
+            return incident_table(state.incidents())
 
 
 def open_lake(path: str | Path | None = None, *, state: str | Path | None = None, config: str | Path | None = None) -> OpenLake:

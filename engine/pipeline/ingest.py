@@ -34,6 +34,7 @@ from engine.pipeline.incidents import raise_incidents
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
+from engine.pipeline.lake_identities import edges_of, sightings_before
 from engine.pipeline.origins import principals_in, since_of, touched_by, with_principals
 from engine.pipeline.redetect import redetect, take_over
 from engine.pipeline.regrouping import Regrouped, regroup
@@ -296,7 +297,10 @@ def _regrouped(bench: Bench, written: Written, revised: Revision, latest: Mappin
         return [alert for uid, alert in found.items() if uid not in ended]
 
     def work(alerts: Sequence[Alert]) -> list[Incident]:
-        return raise_incidents(alerts, bench.program.ruleset, bench.mappings, (), ())
+        if not alerts:
+            return []
+        seen = sightings_before(bench.lake, min(each.first_time for each in alerts), max(each.first_time for each in alerts))
+        return raise_incidents(alerts, bench.program.ruleset, bench.mappings, [edges_of(bench.lake)], [seen])
 
     return regroup(min(times), standing, bench.state.incidents_around, work)
 

@@ -493,12 +493,16 @@ def test_a_configured_lake_and_its_alerts(lake: Lake, tmp_path: Path, sample_sca
     assert open_lake().alerts().collect().is_empty()
     with State.open(tmp_path / "state.db") as state:
         state.write_plan(Plan(1, (), "[]", "d", NOW, "r"))
-        state.commit(BatchResult(1, alerts=sample_scan.alerts), NOW)
+        state.commit(BatchResult(1, alerts=sample_scan.alerts, incidents=sample_scan.incidents), NOW)
     alerts = open_lake(config=config).alerts().collect()
     assert alerts.height == len(sample_scan.alerts)
     ran = cli("hunt", "sql", "select level, count(*) as n from alerts where list_contains(ips, '198.51.100.23') group by all order by n")
     assert ran.code == 0
     assert sum(json.loads(line)["n"] for line in ran.out.splitlines()) > 5
+    incidents = open_lake(config=config).incidents().collect()
+    assert incidents.height == len(sample_scan.incidents)
+    ran = cli("hunt", "sql", "select a.uid from incidents i join alerts a on list_contains(i.alert_uids, a.uid) where i.score = 100")
+    assert len(ran.out.splitlines()) == sum(len(each.alert_uids) for each in sample_scan.incidents if each.score == 100)
     hunts = tmp_path / "rules" / "hunts"
     hunts.mkdir(parents=True)
     (hunts / "mine.yml").write_text("title: Mine\nname: mine\ndescription: All.\nsql: select count(*) as n from events\n")

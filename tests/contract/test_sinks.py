@@ -23,7 +23,7 @@ from engine.sinks.retrying import Backoff
 from tests.alert_samples import AI_EVIDENCE, SECRET
 from tests.elasticsearch_double import elasticsearch_double
 from tests.elasticsearch_node import Node
-from tests.outbox import NOW, MemoryOutbox, configured, deliveries, delivery, grown, kept
+from tests.outbox import LIVE, NOW, MemoryOutbox, configured, deliveries, delivery, grown, incident_delivery, kept
 from tests.webhook_double import receiver
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,8 @@ def quick(options: dict[str, object], kind: str) -> Callable[[], Sink]:
 
 
 def of_documents(documents: list[dict[str, Any]]) -> Counter[tuple[str, int]]:
-    own = [document.get("crosswind", {}).get("alert", document) for document in documents]
+    whole = [document.get("crosswind", {}) or {"alert": document} for document in documents]
+    own = [each.get("alert") or each["incident"] for each in whole]
     return Counter((each["uid"], each["revision"]) for each in own)
 
 
@@ -92,7 +93,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
         with elasticsearch_double() as double:
 
             def held() -> list[dict[str, Any]]:
-                return list(double.documents.get("crosswind-alerts-default", {}).values())
+                return [each for name in ("alerts", "incidents") for each in double.documents.get(f"crosswind-{name}-default", {}).values()]
 
             def away() -> None:
                 double.reject = lambda kind, index, document: (503, {"type": "unavailable_shards_exception", "reason": "away"})
@@ -108,7 +109,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
 
 def node_case(node: Node) -> Case:
     namespace = f"c{next(_NUMBERS)}"
-    index, stream = f"crosswind-alerts-{namespace}", f"logs-crosswind.alert-{namespace}"
+    index, stream, incidents = f"crosswind-alerts-{namespace}", f"logs-crosswind.alert-{namespace}", f"crosswind-incidents-{namespace}"
 
     def held(name: str) -> list[dict[str, Any]]:
         if not node.client.indices.exists(index=name):
@@ -123,7 +124,8 @@ def node_case(node: Node) -> Case:
 
     make = quick({"hosts": node.url, "namespace": namespace}, "elasticsearch")
     return Case(
-        make, lambda: of_documents(held(index)), lambda: json.dumps(held(index) + held(stream)), lambda: block(True), lambda: block(False)
+        make, lambda: of_documents(held(index) + held(incidents)), lambda: json.dumps(held(index) + held(stream) + held(incidents)),
+        lambda: block(True), lambda: block(False),
     )  # fmt: skip
 
 
@@ -142,6 +144,19 @@ def sink(case: Case) -> Iterator[Sink]:
 def test_what_is_sent_arrives(case: Case, sink: Sink) -> None:
     assert sorted(sink.send(deliveries(range(50), sink.layout), NOW).delivered) == list(range(1, 51))
     assert case.states() == wanted(range(50))
+
+
+def test_incidents_arrive_beside_alerts_and_keep_their_latest_state(case: Case, sink: Sink) -> None:
+    """Sending again is harmless, and an older state takes no place of a newer one."""
+    first, second = (incident_delivery(number, 1, sink.layout) for number in (70, 71))
+    assert sorted(sink.send([first, *deliveries(range(2), sink.layout), second], NOW).delivered) == [1, 2, 71, 72]
+    grown = incident_delivery(70, 2, sink.layout, previous=LIVE)
+    assert sink.send([grown], NOW).delivered == [71]
+    assert sink.send([grown], NOW).delivered == [71]
+    states = case.states()
+    assert states[f"{70:032x}", 2] == 1
+    assert {uid for uid, _ in states} == {f"{number:032x}" for number in (0, 1, 70, 71)}
+    assert SECRET not in case.text()
 
 
 def test_nothing_is_sent_where_there_is_nothing(case: Case, sink: Sink) -> None:
