@@ -79,9 +79,11 @@ def test_work_ends_when_somebody_wants_to_stop(spark: Any) -> None:
 def test_jobs_tell_batch_source_and_rules_and_no_secret(spark: Any, tmp_path: Path) -> None:
     place = Place(tmp_path / "place")
     secret = "s3cr3t-of-the-sink"
-    place.config.write_text(place.config.read_text() + f'[sink.hook]\ntype = "webhook"\nurl = "https://192.0.2.1/x"\nsecret = "{secret}"\n')
+    hook = '[sink.hook]\ntype = "webhook"\nurl = "https://192.0.2.1/x"\nsecret = { env = "HOOK" }\n'
+    place.config.write_text(place.config.read_text() + hook)
+    config = load_config(place.config, {"HOOK": secret})
     place.put("a.json", call(1, 0))
-    run(load_config(place.config, {}), lambda: datetime(2026, 3, 4, tzinfo=UTC), runner=SparkRunner(spark, tasks=1), deliver=False)
+    run(config, lambda: datetime(2026, 3, 4, tzinfo=UTC), runner=SparkRunner(spark, tasks=1), deliver=False)
     store = spark.sparkContext._jsc.sc().statusStore()
     jobs = store.jobsList(None)
     told = [jobs.apply(at).description() for at in range(jobs.size())]
