@@ -91,7 +91,7 @@ def score(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping
     """The formula, by hand; ``main`` is what each alert is mainly about."""
     once: dict[tuple[str, str, object], float] = {}
     for each in alerts:
-        confidence = {AlertKind.RULE: 0.9, AlertKind.CORRELATION: 1.0, AlertKind.ANALYTIC: 0.7}[each.kind] / (2 if each.state is State.OPEN else 1)
+        confidence = {AlertKind.RULE: 0.8, AlertKind.CORRELATION: 1.0, AlertKind.ANALYTIC: 0.7}[each.kind] / (2 if each.state is State.OPEN else 1)
         place = (each.rule.uid, main[each.uid], each.first_time.replace(minute=0, second=0, microsecond=0))
         once[place] = max(once.get(place, 0), BASE[each.level] * confidence)
     left = 1.0

@@ -25,16 +25,18 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def links(keyed: pl.DataFrame, ordered: Ordered) -> pl.DataFrame:
-    """The links of ``keyed`` (``alert``, ``key``, ``strength``, ``rank``, ``role``), sorted by (a, b, rank, key).
+    """The links of ``keyed`` (`keys.KEYED`), sorted by (a, b, rank, key).
 
     The alerts of one key follow each other in time; one is linked to the earlier one that ends last while the gap between them is within the window.
-    So n alerts with a key have at most n - 1 links, and all of them hang together as far as the window reaches.
+    So n alerts with a key have at most n - 1 links, and all of them hang together as far as the window reaches. A target joins only what the same
+    identity did to it, and what nobody is named for.
     """
-    rows = keyed.sort("strength", "key", "alert", "role").unique(["strength", "key", "alert"], keep="first", maintain_order=True)
+    rows = _by_actor(keyed).sort("strength", "key", "side", "alert", "role", nulls_last=False)
+    rows = rows.unique(["strength", "key", "side", "alert"], keep="first", maintain_order=True)
     if rows.is_empty():
         return pl.DataFrame(schema=SCHEMA)
     alert = rows["alert"].to_numpy().astype(np.int64)
-    group = rows.select(pl.struct("strength", "key").rle_id()).to_series().to_numpy().astype(np.int64)
+    group = rows.select(pl.struct("strength", "key", "side").rle_id()).to_series().to_numpy().astype(np.int64)
     window = rows["strength"].replace_strict(_MICROS, return_dtype=pl.Int64).to_numpy()
     before = _ends_last_before(group, ordered.last[alert])
     near = before >= 0
@@ -53,6 +55,15 @@ def links(keyed: pl.DataFrame, ordered: Ordered) -> pl.DataFrame:
         ]
     )
     return found.sort("a", "b", "rank", "key")
+
+
+def _by_actor(keyed: pl.DataFrame) -> pl.DataFrame:
+    """``keyed`` with ``side``: rows of a target by who acted on it; what names nobody, and what the target itself did, on every side; else null."""
+    targeted = pl.col("role").is_in(["resource", "target"])
+    named = keyed.filter(targeted & pl.col("actor").is_not_null()).with_columns(pl.col("actor").alias("side"))
+    open_ones = keyed.filter(~targeted | pl.col("actor").is_null())
+    beside = open_ones.join(named.select("key", "side").unique(), on="key")
+    return pl.concat([named, open_ones.with_columns(pl.lit(None, pl.String).alias("side")), beside.select(named.columns)])
 
 
 def _ends_last_before(group: Ints, last: Ints) -> Ints:

@@ -11,7 +11,7 @@ from engine.model import Alert, AlertKind, Factor, Level, State
 
 BASE: dict[Level, int] = {Level.INFORMATIONAL: 5, Level.LOW: 20, Level.MEDIUM: 40, Level.HIGH: 70, Level.CRITICAL: 95}
 """What an alert of a level counts."""
-CONFIDENCE: dict[AlertKind, float] = {AlertKind.CORRELATION: 1.0, AlertKind.RULE: 0.9, AlertKind.ANALYTIC: 0.7}
+CONFIDENCE: dict[AlertKind, float] = {AlertKind.CORRELATION: 1.0, AlertKind.RULE: 0.8, AlertKind.ANALYTIC: 0.7}
 """How far the kind of document that raised an alert is to be believed; half of that while the alert is open."""
 LEVELS: tuple[tuple[float, Level], ...] = ((90, Level.CRITICAL), (60, Level.HIGH), (30, Level.MEDIUM), (10, Level.LOW), (0, Level.INFORMATIONAL))
 """From which score an incident has a level."""

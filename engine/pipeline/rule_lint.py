@@ -28,7 +28,7 @@ Place = tuple[str, int]
 KEYS = (
     *("title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "tags", "author", "date", "modified"),
     *("logsource", "detection", "fields", "falsepositives", "level", "scope", "group_by", "suppress", "correlation", "filter", "analytic", "action"),
-    *("log_tier", "layer", "responsibility", "response", "tests"),
+    *("log_tier", "layer", "responsibility", "certain", "response", "tests"),
 )
 """Keys a document may have at its top."""
 

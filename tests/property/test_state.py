@@ -134,7 +134,7 @@ def check(state: Store, model: Model) -> None:
         assert {row.uid: row.before.revision for row in rows if row.before} == {
             uid: model.told[sink][uid] for uid in model.owed[sink] if uid in model.told[sink]
         }
-        assert all((row.alert.alert.count, row.alert.alert.state) == model.alerts[row.uid][:2] for row in rows)
+        assert all((row.stored.alert.count, row.stored.alert.state) == model.alerts[row.uid][:2] for row in rows)
 
 
 def run(kind: str, sequence: list[tuple[object, ...]]) -> None:

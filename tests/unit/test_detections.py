@@ -38,7 +38,7 @@ KEYS = {
     "response",
     "tests",
 }
-OPTIONAL = {"name", "references", "group_by", "suppress", "fields", "related", "modified"}
+OPTIONAL = {"name", "references", "group_by", "suppress", "fields", "related", "modified", "certain"}
 LEVELS = {"informational", "low", "medium", "high", "critical"}
 LAYERS = {"data", "model", "app", "identity", "infra"}
 RESPONSIBILITIES = {"saas", "paas", "iaas"}
