@@ -72,6 +72,8 @@ def _start(settings: Mapping[str, str], log: IO[bytes] | None) -> tuple[Any, Spa
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if "spark.pyspark.python" in settings:  # as spark-submit does it; the Python part of Spark reads the environment alone
+        os.environ["PYSPARK_PYTHON"] = settings["spark.pyspark.python"]
     conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
     gateway: Any = None
     launch: Any = launch_gateway

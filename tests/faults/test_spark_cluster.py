@@ -42,10 +42,11 @@ def arguments(place: Place, cluster: Cluster, **settings: str) -> list[str]:
     return ["run", "-c", str(place.config), "--engine", "spark", "--master", cluster.master, *given]
 
 
-def started(place: Place, cluster: Cluster) -> subprocess.Popen[bytes]:
+def started(place: Place, given: list[str]) -> subprocess.Popen[bytes]:
+    """The command in a process of its own: a session of this one would be in its way."""
     own = {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     with (place.root / "errors.txt").open("ab") as errors:
-        command = [sys.executable, "-m", "engine.cli", *arguments(place, cluster)]
+        command = [sys.executable, "-m", "engine.cli", *given]
         return subprocess.Popen(command, env=os.environ | own, stdout=errors, stderr=errors)
 
 
@@ -85,7 +86,7 @@ def same(place: Place, other: Place) -> None:
 
 def test_a_batch_survives_the_death_of_a_worker(cluster: Cluster, undisturbed: Place, tmp_path: Path) -> None:
     place = place_in(tmp_path / "place")
-    process = started(place, cluster)
+    process = started(place, arguments(place, cluster))
     try:
         in_the_middle(place, process)
         cluster.kill_worker()
@@ -99,31 +100,31 @@ def test_a_batch_survives_the_death_of_a_worker(cluster: Cluster, undisturbed: P
 
 def test_a_run_after_the_death_of_the_driver_ends_as_if_it_had_lived(cluster: Cluster, undisturbed: Place, tmp_path: Path) -> None:
     place = place_in(tmp_path / "place")
-    process = started(place, cluster)
+    process = started(place, arguments(place, cluster))
     try:
         in_the_middle(place, process)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert committed(place) == 0
-    again = started(place, cluster)
+    again = started(place, arguments(place, cluster))
     assert again.wait(LONGEST) == 0, (place.root / "errors.txt").read_text()
     same(place, undisturbed)
 
 
-def test_workers_without_crosswind_are_named_and_get_it_sent(cluster: Cluster, tmp_path: Path, cli: Cli) -> None:
+def test_workers_without_crosswind_are_named_and_get_it_sent(cluster: Cluster, tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", symlinks=True)
     place = Place(tmp_path / "place")
     place.rules(rule(1))
     place.put("a.json", call(1, 1))
     without = arguments(place, cluster, **{"spark.executorEnv.PYTHONPATH": "", "spark.pyspark.python": str(tmp_path / "bare/bin/python")})
-    told = cli(*without)
-    assert told.code == 3
-    line = told.err.strip().splitlines()[-1]
+    assert started(place, without).wait(LONGEST) == 3
+    told = (place.root / "errors.txt").read_text()
+    line = told.strip().splitlines()[-1]
     assert "the workers of this cluster do not have crosswind" in line
     assert "--ship-code" in line
-    assert "Traceback" not in told.err
-    assert cli(*without, "--ship-code").code == 0
+    assert "Traceback" not in told
+    assert started(place, [*without, "--ship-code"]).wait(LONGEST) == 0, (place.root / "errors.txt").read_text()
     assert len(place.alerts()) == 1
 
 
@@ -139,3 +140,12 @@ def test_the_archive_holds_what_workers_need_and_no_more(tmp_path: Path, cli: Cl
     assert names == sorted(names)
     assert list(tmp_path.iterdir()) == [out]
     assert cli("spark", "package", "-o", tmp_path / "env.zip").code == 2
+
+
+@pytest.mark.parametrize(
+    "given", [[], ["--engine", "spark"], ["--engine", "spark", "--master", "local[2]"], ["--engine", "spark", "--master", "sc://x"]]
+)
+def test_code_is_sent_to_clusters_alone(given: list[str], tmp_path: Path, cli: Cli) -> None:
+    told = cli("scan", tmp_path, *given, "--ship-code")
+    assert told.code == 2
+    assert "--ship-code" in told.err
