@@ -40,7 +40,7 @@ def correlation(rules: Path) -> str:
     """A correlation that rests on all rules, so that every hit is shuffled for it and for its own rule."""
     names = [json.loads(path.read_text())["id"] for path in sorted(rules.glob("*.yml"))]
     asked: dict[str, Any] = {"type": "event_count", "rules": names, "group-by": ["userIdentity.arn"], "timespan": "1h", "condition": {"gte": 2}}
-    return json.dumps({"title": "Several in an hour", "id": "00000000-0000-4000-8000-0000000000aa", "level": "high", "correlation": asked})
+    return json.dumps({"title": "Several in an hour", "id": "00000000-0000-4000-8000-0000000000aa", "level": "high", "correlation": asked}) + "\n"
 
 
 def timed(logs: Path, rules: Path, runner: Runner | None) -> tuple[float, ScanResult]:

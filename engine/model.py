@@ -228,7 +228,8 @@ class Incident:
     1,000, strongest first; ``joins_total`` counts all. ``confidence`` is the strength of the weakest join without which it would fall apart, strong
     for a single alert. ``responsibility``: who must act, of saas, paas and iaas. ``continues`` is the incident before it that was cut off for length,
     ``continued_by`` the one after it. ``notes`` are sentences on what was left out of joining, and why. ``status`` is what people made of it; the
-    kernel leaves it ``open``.
+    kernel leaves it ``open``. ``component`` names everything that hangs together over any join, pieces of it and what was kept apart among them, by
+    the uid of its earliest alert: incidents of one component are to be worked out together.
     """
 
     uid: str
@@ -256,6 +257,7 @@ class Incident:
     continued_by: str | None = None
     notes: tuple[str, ...] = ()
     status: str = "open"
+    component: str = ""
 
 
 @dataclass(frozen=True, slots=True)

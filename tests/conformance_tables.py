@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import engine
+from engine.model import Evaluation
+from engine.pipeline import evaluate
 
 Row = tuple[str, dict[str, Any], bool]
 """A detection in YAML (the fields of one selection, or several detections with their ``condition``), an event, whether they match."""
+
+Call = tuple[int, tuple[Any, ...], dict[str, Any]]
+"""The number of a call of `engine.evaluate`, and its arguments."""
 
 
 def rule_of(detection: str, number: int) -> str:
@@ -37,3 +42,8 @@ def refused(detection: str) -> str:
     found = engine.evaluate([rule_of(detection, 0)], [{}])
     assert found.hits == []
     return " ".join(str(error) for error in found.errors)
+
+
+def again(calls: list[Call]) -> list[tuple[int, Evaluation]]:
+    """What these calls give, by number."""
+    return [(number, evaluate(*given, **named)) for number, given, named in calls]

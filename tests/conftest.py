@@ -16,6 +16,7 @@ from engine.model import Level
 from engine.pipeline import ScanResult, Settings, scan
 from tests import examples as examples  # registers the profile "long" before it is asked for
 from tests.elasticsearch_node import elasticsearch_node as elasticsearch_node
+from tests.sparks import anywhere as anywhere
 from tests.sparks import divided as divided
 from tests.sparks import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.sparks import spark as spark

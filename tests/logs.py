@@ -66,9 +66,8 @@ def lines(*events: dict[str, Any]) -> bytes:
 
 def command(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """`crosswind` with ``arguments``, run to its end in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "engine.cli", *map(str, arguments)], capture_output=True, check=False, timeout=120, **_placed(options)
-    )
+    options = {"timeout": 120, **options}
+    return subprocess.run([sys.executable, "-m", "engine.cli", *map(str, arguments)], capture_output=True, check=False, **_placed(options))
 
 
 def started(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:

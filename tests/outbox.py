@@ -68,7 +68,7 @@ LIVE = Sent(Level.HIGH, State.LIVE)
 @dataclass(frozen=True, slots=True)
 class Row:
     id: int
-    alert: Kept
+    stored: Kept
     before: Sent | None
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from engine.model import Alert, State
+from engine.model import Alert, Incident, State
 from engine.store.alert_rows import AlertQuery
+from engine.store.incident_rows import IncidentQuery
 from engine.store.lake import Lake
 from engine.store.lake_tables import HITS
 from engine.store.state import State as Store
@@ -112,6 +113,16 @@ class Place:
         names = [name for name in HITS.columns if name not in ("x.batch", "x.object", "x.position")]
         return self.lake().scan("hits").select(names).collect().sort("rule", "x.uid", "x.rule_hash")
 
-    def delivered(self) -> list[dict[str, Any]]:
+    def told(self) -> list[dict[str, Any]]:
+        """Everything the file sink wrote."""
         path = self.root / "alerts.ndjson"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def delivered(self) -> list[dict[str, Any]]:
+        """What it wrote of alerts."""
+        return [document for document in self.told() if document["kind"] != "incident"]
+
+    def incidents(self) -> dict[str, Incident]:
+        """Those that stand."""
+        with self.state() as state:
+            return {each.incident.uid: each.incident for each in state.incidents(IncidentQuery(states=(State.LIVE,)))}

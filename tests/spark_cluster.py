@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -90,7 +92,8 @@ class Cluster:
             process.wait()
 
     def _spawn(self, log: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        own = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_NO_DAEMONIZE": "1", "SPARK_LOG_DIR": str(self.root)}
+        own = {"SPARK_HOME": str(HOME), "SPARK_DAEMON_MEMORY": "256m", "SPARK_LOCAL_IP": "127.0.0.1"}
+        own["SPARK_MASTER_OPTS"] = "-Dspark.master.rest.enabled=false"  # it has a port of its own
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "SPARK", "CROSSWIND"))}
         command = [str(HOME / "bin/spark-class"), f"org.apache.spark.deploy.{name}", *arguments]
         with log.open("wb") as out:
@@ -99,12 +102,19 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                env=clean | own | {"SPARK_HOME": str(HOME)},
+                env=clean | own,
                 cwd=self.root,
                 start_new_session=True,
+                preexec_fn=_no_orphan,
             )
         self._all.append(process)
         return process
+
+
+def _no_orphan() -> None:
+    """Die with the tests, even where these are killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _said(log: Path, pattern: str) -> str | None:

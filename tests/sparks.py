@@ -9,6 +9,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from engine.runners.local import LocalRunner
 from engine.runners.spark import SparkRunner
 from engine.runners.spark_session import spark_session
 
+ROOT = Path(__file__).resolve().parents[1]
 GROUP = "spark"
 """Tests of this group run in one process, so that one Java machine is started."""
 
@@ -33,7 +35,8 @@ def missing() -> str | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "spark" in getattr(item, "fixturenames", ()):
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        if "spark" in getattr(item, "fixturenames", ()) or "spark" in given.values():
             item.add_marker(pytest.mark.xdist_group(GROUP))
 
 
@@ -44,7 +47,8 @@ def spark() -> Iterator[Any]:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{why}, and CI=true says that nothing may be left out")
         pytest.skip(why)
-    with spark_session("local[2]", {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "4"}) as session:
+    settings = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "4", "spark.executorEnv.PYTHONPATH": str(ROOT)}
+    with spark_session("local[2]", settings) as session:
         yield session
 
 
@@ -95,3 +99,9 @@ def divided(request: pytest.FixtureRequest) -> Callable[[int | None], Runner]:
         return lambda tasks: FarRunner(tasks, seed=tasks or 0)
     session = request.getfixturevalue("spark")
     return lambda tasks: ShuffledSpark(session, tasks=tasks)
+
+
+@pytest.fixture(scope="session", params=["local", "spark"])
+def anywhere(request: pytest.FixtureRequest) -> Runner:
+    """Each of the runners."""
+    return LocalRunner(2) if request.param == "local" else ShuffledSpark(request.getfixturevalue("spark"), tasks=5)

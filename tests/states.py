@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engine.store.records import BatchResult, Committed, Plan
+from engine.model import Alert
+from engine.store.records import BatchResult, Committed, OutboxRow, Plan, StoredAlert
 from engine.store.state import State
 from tests.alert_samples import NOON
 from tests.postgres_server import server
@@ -46,3 +47,9 @@ def commit(state: State, batch: int, **result: Any) -> Committed:
     """Plan a batch and do it, at a time that follows its number."""
     state.write_plan(plan(batch))
     return state.commit(BatchResult(batch, **{"sinks": ("siem",), **result}), later(batch))
+
+
+def stored_alert(row: OutboxRow) -> Alert:
+    """The alert that a row of the outbox is about."""
+    assert isinstance(row.stored, StoredAlert)
+    return row.stored.alert

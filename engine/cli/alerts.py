@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from engine.cli.options import LevelWord
+from engine.cli.options import Configured, Content, Form, Format, LevelWord, Place, Reason, Status, Verdict, Who, chosen_form, who_is
 
 alerts = typer.Typer(no_args_is_help=True, help="List, show, assign, note and close the alerts that runs have found.")
 
 
-class Format(StrEnum):
-    table = "table"
-    ndjson = "ndjson"
-
-
-class Status(StrEnum):
-    open = "open"
-    acknowledged = "acknowledged"
-    closed = "closed"
-
-
-class Verdict(StrEnum):
-    true_positive = "true-positive"
-    benign = "benign"
-    false_positive = "false-positive"
-
-
 Uid = Annotated[str, typer.Argument(metavar="UID", help="The alert, or how its uid begins.")]
 Uids = Annotated[list[str], typer.Argument(metavar="UID…", help="Alerts, or how their uids begin.")]
-Configured = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Default: $CROSSWIND_CONFIG, or crosswind.toml here.")]
-Place = Annotated[str | None, typer.Option("--state", metavar="FILE|URL", help="This state instead of the configured one.")]
-Form = Annotated[Format | None, typer.Option("--format", help="A table on a terminal, NDJSON when piped.")]
-Who = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who makes the change. Default: $CROSSWIND_USER, or $USER.")]
-Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why.")]
-Content = Annotated[bool, typer.Option("--show-content", help="Do not redact prompts, completions and credentials.")]
 
 
 @alerts.command("list")
@@ -80,7 +55,7 @@ def list_(
     with open_state(config, place) as state:
         found = state.alerts(query)
     with open_output(None) as stream:
-        write_list(found[::-1], _form(form), stream, show_content=show_content)
+        write_list(found[::-1], chosen_form(form), stream, show_content=show_content)
     return 0
 
 
@@ -98,7 +73,7 @@ def show(uid: Uid, show_content: Content = False, config: Configured = None, pla
         (stored,) = state.alerts(AlertQuery(uids=[whole]))
         history = state.history(ALERT, whole)
     with open_output(None) as stream:
-        write_view(stored, history, _form(form), stream, show_content=show_content)
+        write_view(stored, history, chosen_form(form), stream, show_content=show_content)
     return 0
 
 
@@ -119,15 +94,16 @@ def since(
     from engine.documents.destination import open_output
     from engine.report.alert_list import write_list
     from engine.store.alert_rows import AlertQuery
+    from engine.store.records import ALERT
 
     with open_state(config, place) as state:
-        after = number if number is not None else state.last_look(_who(who))
+        after = number if number is not None else state.last_look(ALERT, who_is(who))
         found = state.alerts(AlertQuery(since=after))
         with open_output(None) as stream:
-            write_list(found, _form(form), stream, show_content=show_content)
+            write_list(found, chosen_form(form), stream, show_content=show_content)
         reached = max((each.sequence for each in found), default=after)
         if number is None:
-            state.look(_who(who), reached)
+            state.look(ALERT, who_is(who), reached)
     sys.stderr.write(f"up to change {reached}\n")
     return 0
 
@@ -143,7 +119,7 @@ def close(
     form: Form = None,
 ) -> int:
     """Close alerts with a verdict. They stay closed when new evidence revises them."""
-    return _change(config, place, uids, form, _who(who), status=Status.closed.value, verdict=verdict.value, reason=reason)
+    return _change(config, place, uids, form, who_is(who), status=Status.closed.value, verdict=verdict.value, reason=reason)
 
 
 @alerts.command()
@@ -156,7 +132,7 @@ def assign(
     form: Form = None,
 ) -> int:
     """Say who works alerts. An open alert that has somebody is acknowledged."""
-    return _change(config, place, uids, form, _who(who), assignee=to)
+    return _change(config, place, uids, form, who_is(who), assignee=to)
 
 
 @alerts.command()
@@ -169,26 +145,13 @@ def note(
     form: Form = None,
 ) -> int:
     """Leave a note on an alert."""
-    return _change(config, place, [uid], form, _who(who), note=text)
+    return _change(config, place, [uid], form, who_is(who), note=text)
 
 
 @alerts.command()
 def reopen(uids: Uids, reason: Reason = None, who: Who = None, config: Configured = None, place: Place = None, form: Form = None) -> int:
     """Open closed alerts again and take their verdict away. What was said stays in their history."""
-    return _change(config, place, uids, form, _who(who), status=Status.open.value, verdict="", reason=reason or "")
-
-
-def _form(form: Format | None) -> str:
-    return (form or (Format.table if sys.stdout.isatty() else Format.ndjson)).value
-
-
-def _who(name: str | None) -> str:
-    """Whose look or change it is."""
-    from engine.errors import UsageError
-
-    if who := (name or os.environ.get("CROSSWIND_USER") or os.environ.get("USER") or "").strip():
-        return who
-    raise UsageError("it must be known who does this: say --as NAME")
+    return _change(config, place, uids, form, who_is(who), status=Status.open.value, verdict="", reason=reason or "")
 
 
 def _change(config: Path | None, place: str | None, uids: list[str], form: Format | None, who: str, **values: str | None) -> int:
@@ -204,5 +167,5 @@ def _change(config: Path | None, place: str | None, uids: list[str], form: Forma
             state.set_human(ALERT, uid, who, datetime.now(UTC), **values)
         changed = state.alerts(AlertQuery(uids=whole))
     with open_output(None) as stream:
-        write_list(changed, _form(form), stream)
+        write_list(changed, chosen_form(form), stream)
     return 0

@@ -31,6 +31,7 @@ COMMANDS = {
     "config": "engine.cli.config:config",
     "run": "engine.cli.run:run",
     "alerts": "engine.cli.alerts:alerts",
+    "incidents": "engine.cli.incidents:incidents",
     "identity": "engine.cli.identity:identity",
     "hunt": "engine.cli.hunt:hunt",
     "lake": "engine.cli.lake:lake",

@@ -13,7 +13,7 @@ from engine.model import Alert
 
 
 class Human(Protocol):
-    """What people decided about an alert."""
+    """What people decided about an alert or an incident."""
 
     @property
     def status(self) -> str | None: ...
@@ -63,7 +63,6 @@ def to_delivered(stored: Stored, layout: Layout, *, show_content: bool = False) 
 
 
 def _standing(stored: Stored, show_content: bool) -> dict[str, Any]:
-    human = stored.human
     return without_empty(
         {
             "revision": stored.revision,
@@ -71,12 +70,20 @@ def _standing(stored: Stored, show_content: bool) -> dict[str, Any]:
             "updated": timestamp(stored.updated),
             "why": shown(stored.why, show_content) if stored.why else None,
             "superseded_by": list(stored.superseded_by),
-            "human": human
-            and {
-                "status": human.status,
-                "verdict": human.verdict,
-                "reason": shown(human.reason, show_content) if human.reason else None,
-                "assignee": human.assignee,
-            },
+            "human": human_document(stored.human, show_content),
+        }
+    )
+
+
+def human_document(human: Human | None, show_content: bool) -> dict[str, Any] | None:
+    """What people decided, as plain values; None where nobody did."""
+    return (
+        None
+        if human is None
+        else {
+            "status": human.status,
+            "verdict": human.verdict,
+            "reason": shown(human.reason, show_content) if human.reason else None,
+            "assignee": human.assignee,
         }
     )

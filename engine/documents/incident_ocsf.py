@@ -24,7 +24,7 @@ _PRIORITY = {
 }
 
 _UNMAPPED = ("principals", "tactics", "joins", "joins_total", "factors", "blast", "responsibility", "next_hunts", "containment", "notes", "clouds")
-_STATUS = {"open": (1, "New"), "in progress": (2, "In Progress"), "resolved": (4, "Resolved"), "closed": (5, "Closed")}
+_STATUS = {"open": (1, "New"), "acknowledged": (2, "In Progress"), "closed": (5, "Closed")}
 
 
 def incident_to_ocsf(incident: Incident, alerts: Mapping[str, Alert], *, show_content: bool = False) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def incident_to_ocsf(incident: Incident, alerts: Mapping[str, Alert], *, show_co
     """
     document = incident_document(incident, show_content=show_content)
     status_id, status = _STATUS.get(incident.status, (1, "New"))
-    activity = 3 if status_id in (4, 5) else 1
+    activity = 3 if status_id == 5 else 1
     confidence_id, confidence = _CONFIDENCE[incident.confidence]
     priority_id, priority = _PRIORITY[incident.level]
     impact_id, impact = _PRIORITY[incident.level]

@@ -24,13 +24,15 @@ class Groups:
     """Which alerts are one incident.
 
     ``members`` are the alert indices of each, sorted; ``before`` is the index of the group each continues, -1 for none; ``confidence`` the strength
-    of the weakest joins it cannot do without; ``notes`` by group what was not used.
+    of the weakest joins it cannot do without; ``notes`` by group what was not used; ``components`` by group the earliest alert of all that any link
+    leads to.
     """
 
     members: list[Ints]
     before: list[int]
     confidence: list[Strength]
     notes: list[tuple[str, ...]]
+    components: list[int]
     links: pl.DataFrame
     """The links that hold, with ``group``."""
 
@@ -46,7 +48,7 @@ def group(found: pl.DataFrame, ordered: Ordered, rules: Mapping[str, RuleFacts])
     grade = found["strength"].replace_strict({each.value: n for n, each in enumerate(Strength)}, return_dtype=pl.Int64).to_numpy()
     allowed = np.full(size, 2)
     reasons: dict[int, tuple[str, ...]] = {}
-    label = _held(size, ends, grade, allowed)
+    whole = label = _held(size, ends, grade, allowed)
     firm = _held(size, ends, grade, np.minimum(allowed, 1))
     one_tactic = ~_several_tactics(label, ordered, rules)[label]
     allowed[one_tactic & _weakly(label, firm)[label]] = 1
@@ -75,7 +77,10 @@ def group(found: pl.DataFrame, ordered: Ordered, rules: Mapping[str, RuleFacts])
             )
             notes.append(tuple(dict.fromkeys(note for index in piece if int(index) in reasons for note in reasons[int(index)])))
     holds = (grade <= allowed[ends[0]]) & (grade <= allowed[ends[1]]) & (place[ends[0]] == place[ends[1]])
-    return Groups(members, before, confidence, notes, found.filter(pl.Series(holds)).with_columns(pl.Series("group", place[ends[0][holds]])))
+    together = [int(whole[rows[0]]) for rows in members]
+    return Groups(
+        members, before, confidence, notes, together, found.filter(pl.Series(holds)).with_columns(pl.Series("group", place[ends[0][holds]]))
+    )
 
 
 def _held(size: int, ends: tuple[Ints, Ints], grade: Ints, allowed: Ints) -> Ints:

@@ -155,6 +155,7 @@ def _incident(number: int, groups: Groups, told: _Told, held: Ties) -> Incident:
         next_hunts=next_hunts(named, (step.tactic for step in tactics), bool(touched.models)),
         containment=containment(members),
         notes=_notes(rows, groups.notes[number], told),
+        component=told.ordered.alerts[groups.components[number]].uid,
     )
 
 

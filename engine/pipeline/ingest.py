@@ -24,24 +24,28 @@ from engine.correlate.alerts import Raised
 from engine.correlate.keying import Work
 from engine.correlate.partitions import Gathered
 from engine.detect.program import Program
-from engine.model import Alert, Level, RunReport, State
+from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.configured import mappings_of
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.far_alerts import HitFile, far_alerts, hit_files, worth_it
+from engine.pipeline.incidents import raise_incidents
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
 from engine.pipeline.redetect import redetect, take_over
+from engine.pipeline.regrouping import Regrouped, regroup
 from engine.pipeline.revising import FIRST, LAST, Revision, Span, at_once, overall, revision, union
 from engine.report.account import build_report
 from engine.report.summary import as_json
 from engine.runners.base import Runner, Stage, never
 from engine.runners.local import LocalRunner
+from engine.schedule.checks import PREFIX
 from engine.schema import Mapping as SourceMapping
 from engine.sigma.correlation import silenced
 from engine.store import state as states
 from engine.store.alert_rows import AlertQuery
+from engine.store.incident_rows import IncidentQuery
 from engine.store.lake import Lake
 from engine.store.records import BatchResult, Committed, Plan
 
@@ -61,6 +65,8 @@ class Done:
     report: RunReport
     committed: Committed
     alerts: tuple[Alert, ...] = field(repr=False, default=())
+    incidents: tuple[Incident, ...] = field(repr=False, default=())
+    """Those that are new or changed, in the order of their changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,7 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     for source, moment in written.totals.latest.items():
         latest[source] = max(latest.get(source, moment), moment)
     revised = _revised(bench, plan.batch, written, latest, told["rules"] if told.get("reason") == RULES_CHANGED else ())
+    regrouped = _regrouped(bench, written, revised, latest)
     fresh = _fresh(bench.state, revised.alerts)
     numbers = {rule.uid: index for index, rule in enumerate(bench.program.ruleset.rules)}
     hits = Counter({numbers[uid]: count for uid, count in written.hits.items() if uid in numbers})
@@ -174,8 +181,12 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
         _hashes_after(plan, told, begun, bench),
         [sink.name for sink in bench.config.sinks],
         Level.of(bench.config.min_level),
+        regrouped.incidents,
+        regrouped.components,
     )
-    return Done(told.get("source"), plan.batch, report, bench.state.commit(result, bench.now), tuple(fresh))
+    done = bench.state.commit(result, bench.now)
+    incidents = bench.state.incidents(IncidentQuery(uids=done.incidents.uids)) if done.incidents.uids else []
+    return Done(told.get("source"), plan.batch, report, done, tuple(fresh), tuple(stored.incident for stored in incidents))
 
 
 def _touch_all(written: Written, bench: Bench, *, bounded: bool) -> None:
@@ -255,6 +266,31 @@ def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, da
         return [stored.alert for stored in found if stored.alert.rule.uid in wanted]
 
     return revision(bench.program, touched, marks, evaluate, stored_alerts, changed=changed)
+
+
+def _regrouped(bench: Bench, written: Written, revised: Revision, latest: Mapping[str, datetime]) -> Regrouped:
+    """The incidents as they are after this batch; late events and edges count as far back as the horizon."""
+    ended = {end.uid for end in revised.ended}
+    before = [stored.alert for stored in bench.state.alerts(AlertQuery(uids=ended))] if ended else []
+    times = [alert.first_time for alert in (*revised.alerts, *before)]
+    if written.totals.spans and latest:
+        times.append(max(latest.values()) - bench.config.horizon)
+        since = [moment for source, moment in bench.state.latest().items() if source in written.totals.spans]
+        low = min(low for low, _ in written.totals.spans.values())
+        times.append(max(low, min(since) - bench.config.horizon) if since else low)
+    if not times:
+        return Regrouped()
+
+    def standing(start: datetime) -> list[Alert]:
+        stored = bench.state.alerts(AlertQuery(states=_STANDING, start=start))
+        found = {each.alert.uid: each.alert for each in stored if not each.alert.rule.uid.startswith(PREFIX)}
+        found.update((alert.uid, alert) for alert in revised.alerts if alert.last_time >= start)
+        return [alert for uid, alert in found.items() if uid not in ended]
+
+    def work(alerts: Sequence[Alert]) -> list[Incident]:
+        return raise_incidents(alerts, bench.program.ruleset, bench.mappings, (), ())
+
+    return regroup(min(times), standing, bench.state.incidents_around, work)
 
 
 def _fresh(state: states.State, alerts: Sequence[Alert]) -> list[Alert]:

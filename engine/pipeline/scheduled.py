@@ -200,9 +200,11 @@ def _look(source: SourceConfig, state: State | None, now: datetime) -> Planned:
     def known(uris: Sequence[str]) -> Mapping[str, Seen]:
         return {uri: Seen(**row) for uri, row in state.seen(source.name, uris).items()} if state is not None else {}
 
+    if state is None or not state.sweep_due(source.name, now):
+        return plan_collection(transport.list(), known, transport, now=now)
     listing = _Listing(transport.list())
     planned = plan_collection(listing, known, transport, now=now)
-    if state is not None and listing.whole:
+    if listing.whole:
         state.sweep(source.name, listing.uris, now)
     return planned
 

@@ -39,6 +39,7 @@ def status(config: Config, now: datetime, *, silent: timedelta = SILENT) -> Stat
             _unable(program_of(config, now), set(state.latest())),
             sum(table.on_disk for table in lake_status(lake)),
             state.file.stat().st_size if state.file is not None else None,
+            {level.word: count for level, count in state.open_incidents().items()},
         )
         found.attention.extend(_attention(found, silent))
         try:
@@ -93,11 +94,11 @@ def _attention(found: Status, silent: timedelta) -> Iterator[str]:
             yield f"{logs.source} is silent: its last event is {_ago(age)} old"
     for sink in found.outbox:
         if sink.failing:
-            yield f"sink {sink.sink}: {sink.failing:,} alerts could not be delivered yet"
+            yield f"sink {sink.sink}: {sink.failing:,} deliveries could not be delivered yet"
         elif sink.oldest is not None and found.now - sink.oldest > _STUCK:
-            yield f"sink {sink.sink}: {sink.waiting:,} alerts wait since {_ago(found.now - sink.oldest)}"
+            yield f"sink {sink.sink}: {sink.waiting:,} deliveries wait since {_ago(found.now - sink.oldest)}"
         if sink.dead:
-            yield f"sink {sink.sink}: {sink.dead:,} alerts were refused for good; `crosswind sinks status` lists them"
+            yield f"sink {sink.sink}: {sink.dead:,} deliveries were refused for good; `crosswind sinks status` lists them"
     if found.plan is not None and found.now - found.plan.created > _STUCK:
         yield f"batch {found.plan.batch} was planned {_ago(found.now - found.plan.created)} ago and is not done; the next run finishes it"
     last = found.runs[0] if found.runs else None

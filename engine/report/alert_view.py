@@ -25,13 +25,13 @@ def write_view(stored: StoredAlert, history: Sequence[HumanChange], form: str, s
     shown_as = document(stored, show_content=show_content)
     hunts = next_hunts(shown_as)
     if form == "ndjson":
-        changes = [{"who": each.who, "at": timestamp(each.at), **_said(each)} for each in history]
+        changes = [change_document(each) for each in history]
         stream.write(json_line({**shown_as, "history": changes, "next_hunts": hunts}) + "\n")
         return
     lines = [*_head(shown_as), *_rule(shown_as), *_events(shown_as), *_evidence(shown_as)]
-    lines += _section("what to do", shown_as["rule"]["response"], numbered=True)
-    lines += _section("what to ask next", hunts)
-    lines += _section("what people did", [_told(each, show_content) for each in history])
+    lines += section("what to do", shown_as["rule"]["response"], numbered=True)
+    lines += section("what to ask next", hunts)
+    lines += section("what people did", [told_change(each, show_content) for each in history])
     stream.write("".join(f"{safe_text(line)}\n" for line in lines))
 
 
@@ -60,8 +60,8 @@ def _head(alert: Mapping[str, Any]) -> Iterator[str]:
         if any(cloud.values()):
             yield f"  {' '.join(part for part in (cloud['provider'], cloud['account']) if part)}"
     yield f"  {alert['reason']}"
-    yield from _section("who and what", [f"{entity['type']:<11} {entity['value']}" for entity in alert["entities"]])
-    yield from _section("one alert for each", [f"{name} = {value}" for name, value in alert["group"].items()])
+    yield from section("who and what", [f"{entity['type']:<11} {entity['value']}" for entity in alert["entities"]])
+    yield from section("one alert for each", [f"{name} = {value}" for name, value in alert["group"].items()])
 
 
 def _state(alert: Mapping[str, Any]) -> str:
@@ -85,7 +85,7 @@ def _rule(alert: Mapping[str, Any]) -> Iterator[str]:
     lines += [f"may be harmless: {each}" for each in rule["falsepositives"]]
     lines += [f"more: {each}" for each in rule["references"]]
     lines += [f"from {each['title']} ×{each['events']:,}" for each in alert.get("rules", ())]
-    yield from _section("rule", lines)
+    yield from section("rule", lines)
 
 
 def _events(alert: Mapping[str, Any]) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _events(alert: Mapping[str, Any]) -> Iterator[str]:
     lines = [f"{each['time']}  {each['operation'] or '-'}  {each['source']}  {each['object']}:{each['position']}" for each in events[:_EVENTS]]
     if (more := alert["count"] - len(lines)) > 0:
         lines.append(f"and {more:,} more")
-    yield from _section("events", lines)
+    yield from section("events", lines)
 
 
 def _evidence(alert: Mapping[str, Any]) -> Iterator[str]:
@@ -102,13 +102,19 @@ def _evidence(alert: Mapping[str, Any]) -> Iterator[str]:
     lines = [f"{name:<{width}}  {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in columns.items()]
     if "raw_data" in alert["evidence"]:
         lines.append(str(alert["evidence"]["raw_data"]))
-    yield from _section("evidence: its first event", lines)
+    yield from section("evidence: its first event", lines)
 
 
-def _section(title: str, lines: Sequence[str], *, numbered: bool = False) -> Iterator[str]:
+def section(title: str, lines: Sequence[str], *, numbered: bool = False) -> Iterator[str]:
+    """``lines`` below ``title``, after an empty line; nothing where there are none."""
     if lines:
         yield from ("", title)
         yield from (f"  {number}. {line}" if numbered else f"  {line}" for number, line in enumerate(lines, 1))
+
+
+def change_document(change: HumanChange) -> dict[str, str]:
+    """What somebody did, as plain values."""
+    return {"who": change.who, "at": timestamp(change.at), **_said(change)}
 
 
 def _said(change: HumanChange) -> dict[str, str]:
@@ -116,6 +122,7 @@ def _said(change: HumanChange) -> dict[str, str]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _told(change: HumanChange, show_content: bool) -> str:
+def told_change(change: HumanChange, show_content: bool) -> str:
+    """What somebody did, on one line."""
     said = [f"{name}: {value or 'none'}" for name, value in _said(change).items()]
     return f"{timestamp(change.at)}  {change.who}  {shown('; '.join(said), show_content)}"

@@ -7,7 +7,8 @@ from typing import Any, Protocol, TextIO
 
 from engine.documents.escaping import safe_text
 from engine.documents.redaction import redact_text
-from engine.model import Reject, RunReport
+from engine.model import Incident, Reject, RunReport
+from engine.report.incident_list import print_incidents
 from engine.report.summary import as_json, print_summary
 from engine.store.records import Committed
 
@@ -25,6 +26,8 @@ class Batch(Protocol):
     def report(self) -> RunReport: ...
     @property
     def committed(self) -> Committed: ...
+    @property
+    def incidents(self) -> Sequence[Incident]: ...
 
 
 class Sent(Protocol):
@@ -64,9 +67,9 @@ def failures(summary: Summary) -> list[str]:
         if sent.stopped:
             found.append(f"sink {sent.sink}: {sent.stopped}; what waits for it stays in the outbox")
         elif sent.retry:
-            found.append(f"sink {sent.sink}: {sent.retry:,} alerts wait for another try: {sent.reason}")
+            found.append(f"sink {sent.sink}: {sent.retry:,} deliveries wait for another try: {sent.reason}")
         if sent.dead:
-            found.append(f"sink {sent.sink}: {sent.dead:,} alerts were refused for good: {sent.reason}; `crosswind sinks status` lists them")
+            found.append(f"sink {sent.sink}: {sent.dead:,} deliveries were refused for good: {sent.reason}; `crosswind sinks status` lists them")
     if summary.interrupted:
         found.append("interrupted: the batch under way was given up; the next run begins with it")
     return found
@@ -87,6 +90,11 @@ def to_json(summary: Summary) -> dict[str, Any]:
                 "source": each.source,
                 "report": as_json(each.report),
                 "alerts": {"new": each.committed.created, "changed": each.committed.changed, "ended": each.committed.ended},
+                "incidents": {
+                    "new": each.committed.incidents.created,
+                    "changed": each.committed.incidents.changed,
+                    "ended": each.committed.incidents.ended,
+                },
             }
             for each in summary.batches
         ],
@@ -106,7 +114,19 @@ def print_run(summary: Summary, stream: TextIO) -> None:
         print_summary(each.report, stream=stream)
         done = each.committed
         stream.write(f"stored    {done.created:,} new alerts, {done.changed:,} changed, {done.ended:,} superseded or retracted\n")
+        grouped = done.incidents
+        stream.write(f"          {grouped.created:,} new incidents, {grouped.changed:,} changed, {grouped.ended:,} merged or withdrawn\n")
+    _incidents(summary, stream)
     stream.writelines(f"{safe_text(line)}\n" for line in _end(summary))
+
+
+def _incidents(summary: Summary, stream: TextIO) -> None:
+    """What is new or changed, as the last batch left it."""
+    last = {incident.uid: incident for each in summary.batches for incident in each.incidents}
+    if last:
+        stream.write("\n")
+        ranked = sorted(last.values(), key=lambda each: (-each.score, each.first_time, each.uid))
+        print_incidents(ranked, stream, more="`crosswind incidents list` has all")
 
 
 def _end(summary: Summary) -> Iterable[str]:

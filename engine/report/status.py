@@ -74,7 +74,10 @@ class Unable:
 
 @dataclass(slots=True)
 class Status:
-    """Everything together. ``attention``: sentences on what somebody should look at."""
+    """Everything together.
+
+    ``incidents``: how many stand that nobody has closed, by level. ``attention``: sentences on what somebody should look at.
+    """
 
     now: datetime
     sources: list[Source]
@@ -85,6 +88,7 @@ class Status:
     unable: list[Unable]
     lake_bytes: int
     state_bytes: int | None
+    incidents: dict[str, int] = field(default_factory=dict)
     attention: list[str] = field(default_factory=list)
 
     @property
@@ -119,9 +123,11 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"run       {_time(run.finished):<24} {run.outcome}, {what if run.outcome == 'done' else 'no batch closed'}{more}"
     if status.plan is not None:
         yield f"planned   batch {status.plan.batch} of {', '.join(status.plan.sources) or 'stored events'} at {_time(status.plan.created)}"
+    told = ", ".join(f"{count:,} {level}" for level, count in status.incidents.items())
+    yield f"incidents {'none is open' if not told else f'open: {told}'}"
     for sink in status.outbox:
         since = f" since {_time(sink.oldest)}" if sink.oldest is not None else ""
-        yield f"sink      {sink.sink:<24} {sink.waiting:,} alerts wait{since}, {sink.dead:,} refused for good"
+        yield f"sink      {sink.sink:<24} {sink.waiting:,} deliveries wait{since}, {sink.dead:,} refused for good"
     if status.unable:
         shown = ", ".join(rule.title for rule in status.unable[:SHOWN])
         yield f"rules     {len(status.unable):,} cannot fire on the logs seen so far: {shown}{', …' if len(status.unable) > SHOWN else ''}"

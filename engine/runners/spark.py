@@ -7,6 +7,7 @@ so attempts that were lost or doubled leave nothing but files nobody names.
 from __future__ import annotations
 
 import pickle
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -167,10 +168,10 @@ class SparkRunner:
 def _explained(error: Exception) -> CrosswindError:
     """What Spark says went wrong, in one line with the way out where there is a known one."""
     text = str(error)
-    if "No module named 'engine'" in text or "No module named 'connectors'" in text:
+    if (lacking := re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", text)) is not None:
         return EngineError(
-            "the workers of this cluster do not have crosswind: install the same version on them, or send it along: "
-            "`crosswind spark package` makes the archive for --spark-conf spark.archives=…"
+            f"the workers of this cluster do not have crosswind, or not this version (no module {lacking[1]}): install it on them, or send it along "
+            "with --ship-code"
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     last = next((line for line in reversed(lines) if "Error" in line or "Exception" in line), lines[-1] if lines else type(error).__name__)

@@ -93,6 +93,7 @@ class Company:
     runners: tuple[str, ...]
     addresses: tuple[str, ...]
     models: tuple[str, ...]
+    ai_accounts: tuple[str, ...]
     buckets: dict[str, str]
 
     def role(self, account: str, name: str) -> Role:
@@ -112,8 +113,9 @@ class Company:
         return f"/subscriptions/{self.subscription}/resourceGroups/{group}/providers/{provider}/{name}"
 
     @property
-    def openai(self) -> str:
-        return self.arm("rg-ai", "Microsoft.CognitiveServices/accounts", f"{self.org.split('-')[0]}-openai")
+    def openai(self) -> tuple[str, ...]:
+        """Azure OpenAI accounts."""
+        return tuple(self.arm("rg-ai", "Microsoft.CognitiveServices/accounts", name) for name in self.ai_accounts)
 
     @property
     def apim(self) -> str:
@@ -217,5 +219,6 @@ def build(seed: int, scale: float) -> Company:
         runners=runners,
         addresses=tuple(free),
         models=tuple(rng.sample(lexicon.BEDROCK_MODELS, 4)),
+        ai_accounts=tuple(f"{area}-openai" for area in rng.sample(lexicon.AREAS, 6)),
         buckets={use: f"{org.split('-')[0]}-{use}-{rng.randrange(1000, 9999)}" for use in BUCKETS},
     )

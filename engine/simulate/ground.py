@@ -40,7 +40,7 @@ class Ground:
             bedrock.InvocationLog(draws["bedrock"]),
             azure.ActivityLog(draws["activity"], company.tenant, company.subscription),
             entra.Directory(draws["entra"], company.tenant),
-            openai.OpenAILog(draws["openai"], company.openai, company.apim),
+            openai.OpenAILog(draws["openai"], company.openai[0], company.apim),
             gcp.AuditLog(draws["gcp"], company.project),
             vertex.RequestResponse(draws["vertex"], company.project),
             litellm.Gateway(draws["litellm"]),

@@ -1,4 +1,4 @@
-"""What a sink is: it takes documents of alerts and says of each what became of it."""
+"""What a sink is: it takes documents of alerts and incidents and says of each what became of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One alert on its way out. ``id`` is its row in the outbox, ``document`` is redacted already, ``previous`` is None before the first delivery."""
+    """One alert, or one incident, on its way out.
+
+    ``id`` is its row in the outbox, ``document`` is redacted already, ``previous`` is None before the first delivery.
+    """
 
     id: int
     uid: str
@@ -34,6 +37,7 @@ class Delivery:
     level: Level
     state: State
     previous: Sent | None = None
+    incident: bool = False
 
     @property
     def first(self) -> bool:
@@ -69,7 +73,7 @@ class Outcome:
 
 
 class Sink(Protocol):
-    """Where alerts are delivered. ``send`` never raises for what a server or a disk does; it says so in the outcome."""
+    """Where alerts and incidents are delivered. ``send`` never raises for what a server or a disk does; it says so in the outcome."""
 
     @property
     def name(self) -> str: ...

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from engine.documents.delivered import Stored, to_delivered
+from engine.documents.delivered_incident import Stored as StoredIncident
+from engine.documents.delivered_incident import incident_to_delivered
 from engine.model import Level, State
 from engine.sinks.base import Delivery, Outcome, Sent, Sink, told
 
@@ -25,18 +27,18 @@ class Before(Protocol):
 
 
 class Row(Protocol):
-    """One alert that a sink has to be told of, as it stands now. ``before`` is None where the sink never heard of it."""
+    """One alert or incident that a sink has to be told of, as it stands now. ``before`` is None where the sink never heard of it."""
 
     @property
     def id(self) -> int: ...
     @property
-    def alert(self) -> Stored: ...
+    def stored(self) -> Stored | StoredIncident: ...
     @property
     def before(self) -> Before | None: ...
 
 
 class Outbox(Protocol):
-    """What has to be delivered: rows by rising id, one an alert; what failed stays until it is delivered or dead. `State` is one."""
+    """What has to be delivered: rows by rising id, one a thing; what failed stays until it is delivered or dead. `State` is one."""
 
     def outbox(self, sink: str, limit: int, after: int = 0) -> Sequence[Row]:
         """The next rows of ``sink`` behind the id ``after``."""
@@ -98,7 +100,7 @@ def _drain(outbox: Outbox, sink: Sink, now: datetime, limit: int | None, show_co
         for row in rows:
             try:
                 deliveries.append(_delivery(row, sink, show_content))
-            except Exception as error:  # noqa: BLE001 one alert of which no document can be made must not keep the others back
+            except Exception as error:  # noqa: BLE001 one thing of which no document can be made must not keep the others back
                 unmade.append((row.id, told(f"no document could be made: {type(error).__name__}: {error}")))
         outcome = sink.send(deliveries, now) if deliveries else Outcome()
         outcome.dead += unmade
@@ -121,10 +123,14 @@ def _pages(outbox: Outbox, sink: str, limit: int | None) -> Iterator[Sequence[Ro
 
 
 def _delivery(row: Row, sink: Sink, show_content: bool) -> Delivery:
-    stored, before = row.alert, row.before
+    stored = row.stored
+    previous = None if row.before is None else Sent(row.before.level, row.before.state)
+    if isinstance(stored, StoredIncident):
+        incident = stored.incident
+        document = incident_to_delivered(stored, sink.layout, show_content=show_content)
+        return Delivery(row.id, incident.uid, stored.revision, document, incident.level, stored.state, previous, incident=True)
     alert = stored.alert
     document = to_delivered(stored, sink.layout, show_content=show_content)
-    previous = None if before is None else Sent(before.level, before.state)
     return Delivery(row.id, alert.uid, stored.revision, document, alert.level, alert.state, previous)
 
 

@@ -1,4 +1,4 @@
-"""The sink `elasticsearch`: every alert once in a data stream, its latest state in an index beside it."""
+"""The sink `elasticsearch`: every alert once in a data stream, its latest state in an index beside it; incidents in an index of theirs."""
 
 from __future__ import annotations
 

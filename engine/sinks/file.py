@@ -1,4 +1,4 @@
-"""The sink `file`: one JSON line an alert state, in a file that rotates by size."""
+"""The sink `file`: one JSON line a state of an alert or incident, in a file that rotates by size."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ def _states(lines: list[bytes]) -> set[tuple[str, int]]:
     for line in lines:
         try:
             document: Any = orjson.loads(line)
-            inner = document.get("crosswind", {}).get("alert", document)
+            own = document.get("crosswind", {})
+            inner = own.get("alert") or own.get("incident") or document
             found.add((inner["uid"], inner["revision"]))
         except (ValueError, AttributeError, KeyError, TypeError):
             continue

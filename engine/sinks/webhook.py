@@ -1,4 +1,4 @@
-"""The sink `webhook`: one signed POST an alert state, as JSON or as a text that Slack and its kin show."""
+"""The sink `webhook`: one signed POST a state of an alert or incident, as JSON or as a text that Slack and its kin show."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = "X-Crosswind-Signature"
 _LONGEST_TEXT = 3000
+_NAMED = 4
 _FAULT = frozenset({400, 409, 410, 411, 413, 414, 415, 422, 431})
 
 
@@ -132,12 +133,29 @@ class WebhookSink:
 
     def _body(self, delivery: Delivery) -> bytes:
         document = dict(delivery.document)
-        return json_line({"text": slack_text(document, delivery.change)} if self.style == "slack" else document).encode()
+        return json_line({"text": self._text(document, delivery)} if self.style == "slack" else document).encode()
+
+    def _text(self, document: Mapping[str, Any], delivery: Delivery) -> str:
+        return (incident_text if delivery.incident else slack_text)(document, delivery.change)
 
 
 def sign(secret: bytes, body: bytes, at: int) -> str:
     """``t=<seconds>,v1=<HMAC-SHA256 of "<seconds>.<body>" in hex>``: the receiver compares both, and refuses an old time."""
     return f"t={at},v1={hmac.new(secret, f'{at}.'.encode() + body, hashlib.sha256).hexdigest()}"
+
+
+def incident_text(document: Mapping[str, Any], change: str | None) -> str:
+    """The same of an incident: level, score, title, who did what, and where to look on."""
+    state = change or (document["state"] if document["state"] != "live" else None)
+    lines = [f"*[{_text(document['level']).upper()} {document['score']:g}] {_text(document['title'])}*" + (f" ({_text(state)})" if state else "")]
+    if document["principals"]:
+        lines.append("by " + ", ".join(_text(each["entity"]) for each in document["principals"][:_NAMED]))
+    if document["tactics"]:
+        lines.append(" → ".join(_text(each["tactic"]) for each in document["tactics"]))
+    span = f"{_text(document['first_time'])} to {_text(document['last_time'])}"
+    lines.append(f"{document['alerts']} alerts, {document['events']} events, {span} · incident {_text(document['uid'])}")
+    text = "\n".join(lines)
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
 
 
 def slack_text(document: Mapping[str, Any], change: str | None) -> str:

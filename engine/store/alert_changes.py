@@ -22,7 +22,7 @@ from engine.store.tables import counters
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One alert that is not what it was: what sinks need to know of it."""
+    """One alert or incident that is not what it was: what sinks need to know of it."""
 
     uid: str
     revision: int
@@ -109,7 +109,7 @@ def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Insert and update ``rows``, numbered in their order."""
     if not rows:
         return
-    number = _numbers(connection, len(rows))
+    number = numbers(connection, len(rows))
     for row in rows:
         row["sequence"] = number
         number += 1
@@ -123,7 +123,7 @@ def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
             connection.execute(update(table).where(table.c.uid == bindparam("_uid")).values(changed), some)
 
 
-def _numbers(connection: Connection, count: int) -> int:
+def numbers(connection: Connection, count: int) -> int:
     """The first of ``count`` numbers. Holds the row until the transaction ends, so that numbers appear in rising order."""
     rising = update(counters).where(counters.c.name == "sequence").values(value=counters.c.value + count).returning(counters.c.value)
     last: int = connection.execute(rising).scalar_one()

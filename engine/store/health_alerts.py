@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from engine.model import Alert
 from engine.store import alert_changes, outbox
-from engine.store.records import Ended, Run
+from engine.store.records import ALERT, Ended, Run
 from engine.store.state import State
 from engine.store.tables import plans, runs
 
@@ -19,7 +19,7 @@ def settle(state: State, alerts: Sequence[Alert], ended: Sequence[Ended], sinks:
     """Store ``alerts`` and what ended, and let ``sinks`` be told, in one transaction; how many alerts are not what they were."""
     with state.database.write() as connection:
         found = alert_changes.apply(connection, alerts, ended, None, now)
-        outbox.put(connection, sinks, found.changes, now)
+        outbox.put(connection, sinks, ALERT, found.changes, now)
         return len(found.changes)
 
 

@@ -1,4 +1,7 @@
-"""What people make of alerts: status, assignee, verdict and notes, with who and when. It lives beside the alert and outlives its revisions."""
+"""What people make of alerts and incidents: status, assignee, verdict and notes, with who and when.
+
+It lives beside the thing and outlives its revisions.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from sqlalchemy import Connection, Label, Row, select
 
 from engine.errors import UsageError
 from engine.store.database import chunks, insert
-from engine.store.records import ALERT, HumanChange, HumanState, Note
-from engine.store.tables import alerts, human, human_changes
+from engine.store.records import ALERT, INCIDENT, HumanChange, HumanState, Note
+from engine.store.tables import alerts, human, human_changes, incidents
 
 STATUSES = ("open", "acknowledged", "closed")
 VERDICTS = ("true-positive", "benign", "false-positive")
+_TABLES = {ALERT: alerts, INCIDENT: incidents}
 _FIELDS = ("status", "assignee", "verdict", "reason")
 
 Notes = Mapping[str, tuple[Note, ...]]
@@ -51,7 +55,7 @@ def history(connection: Connection, kind: str, uid: str) -> list[HumanChange]:
 def change(connection: Connection, kind: str, uid: str, who: str, now: datetime, values: Mapping[str, str | None], note: str | None) -> None:
     """Set the ``values`` that are not None; "" takes away. The change goes into the history even where it repeats what is. Raises UsageError.
 
-    An open alert that gets an assignee is acknowledged.
+    An open one that gets an assignee is acknowledged.
     """
     _check(connection, kind, uid, who, values, note)
     row = connection.execute(select(human).where(human.c.kind == kind, human.c.uid == uid)).first()
@@ -68,8 +72,9 @@ def change(connection: Connection, kind: str, uid: str, who: str, now: datetime,
 def _check(connection: Connection, kind: str, uid: str, who: str, values: Mapping[str, str | None], note: str | None) -> None:
     if unknown := values.keys() - set(_FIELDS):
         raise UsageError(f"human state has no {', '.join(sorted(unknown))}")
-    if kind != ALERT or connection.execute(select(alerts.c.uid).where(alerts.c.uid == uid)).first() is None:
-        raise UsageError(f"there is no {kind} {uid}; `crosswind alerts list` shows what there is")
+    table = _TABLES.get(kind)
+    if table is None or connection.execute(select(table.c.uid).where(table.c.uid == uid)).first() is None:
+        raise UsageError(f"there is no {kind} {uid}; `crosswind {kind}s list` shows what there is")
     if not who.strip():
         raise UsageError("it must be known who makes a change: say --as NAME")
     if (status := values.get("status")) is not None and status not in STATUSES:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, select, text, update
 
 from engine.errors import StateError
 from engine.store.column_types import Moment
-from engine.store.tables import alerts, counters, meta, metadata, runs, schema_version, seen, swept
+from engine.store.tables import alerts, counters, incidents, last_looks, meta, metadata, runs, schema_version, seen, swept
 
 Migration = Callable[[Connection], None]
 
@@ -22,7 +22,14 @@ def _objects_that_are_gone(connection: Connection) -> None:
         index.create(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_objects_that_are_gone,)
+def _incidents(connection: Connection) -> None:
+    incidents.create(connection)
+    last_looks.create(connection)
+    connection.execute(text("INSERT INTO last_looks (kind, who, sequence) SELECT 'alert', who, sequence FROM looks"))
+    connection.execute(text("DROP TABLE looks"))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_objects_that_are_gone, _incidents)
 """The n-th leads from version n to version n + 1. None is ever changed once it was released. A new database is made from the tables as they are."""
 
 _LOCK = 0x63726F7373

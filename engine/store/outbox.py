@@ -9,23 +9,25 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, select, update
 
 from engine.model import Level, State
-from engine.store import alert_rows
+from engine.store import alert_rows, incident_rows
 from engine.store.alert_changes import Change
 from engine.store.database import chunks, insert
-from engine.store.records import ALERT, DeadLetter, Delivered, Depth, OutboxRow
-from engine.store.tables import alerts, deliveries, outbox
+from engine.store.incident_rows import IncidentQuery
+from engine.store.records import ALERT, INCIDENT, DeadLetter, Delivered, Depth, OutboxRow, StoredAlert, StoredIncident
+from engine.store.tables import alerts, deliveries, incidents, outbox
 
 
-def put(connection: Connection, sinks: Iterable[str], changes: Sequence[Change], now: datetime, least: Level = Level.INFORMATIONAL) -> int:
-    """Let every sink be told of the ``changes`` of alerts at or above ``least``, and of those it knows; how many rows that made."""
+def put(connection: Connection, sinks: Iterable[str], kind: str, changes: Sequence[Change], now: datetime, least: Level = Level.INFORMATIONAL) -> int:
+    """Let every sink be told of the ``changes`` of alerts or incidents at or above ``least``, and of those it knows; how many rows that made."""
     below = [change.uid for change in changes if change.level < least]
     known: set[tuple[str, str]] = set()
     for some in chunks(below):
-        known.update((row.sink, row.uid) for row in connection.execute(select(deliveries.c.sink, deliveries.c.uid).where(deliveries.c.uid.in_(some))))
+        asked = select(deliveries.c.sink, deliveries.c.uid).where(deliveries.c.kind == kind, deliveries.c.uid.in_(some))
+        known.update((row.sink, row.uid) for row in connection.execute(asked))
     rows = [
         {
             "sink": sink,
-            "kind": ALERT,
+            "kind": kind,
             "uid": change.uid,
             "revision": change.revision,
             "level": int(change.level),
@@ -50,17 +52,21 @@ def is_new(connection: Connection, sink: str) -> bool:
 
 
 def introduce(connection: Connection, sink: str, now: datetime, least: Level) -> int:
-    """Let a new sink be told of every alert that stands at or above ``least``; how many."""
+    """Let a new sink be told of every alert and incident that stands at or above ``least``; how many."""
     if not is_new(connection, sink):
         return 0
-    columns = (alerts.c.uid, alerts.c.revision, alerts.c.level, alerts.c.state)
-    stands = alerts.c.state.in_([State.LIVE.value, State.OPEN.value])
-    rows = connection.execute(select(*columns).where(stands, alerts.c.level >= int(least)).order_by(alerts.c.sequence))
-    return put(connection, [sink], [Change(row.uid, row.revision, Level(row.level), State(row.state)) for row in rows], now)
+    queued = 0
+    for kind, table in ((ALERT, alerts), (INCIDENT, incidents)):
+        columns = (table.c.uid, table.c.revision, table.c.level, table.c.state)
+        stands = table.c.state.in_([State.LIVE.value, State.OPEN.value])
+        rows = connection.execute(select(*columns).where(stands, table.c.level >= int(least)).order_by(table.c.sequence))
+        changes = [Change(row.uid, row.revision, Level(row.level), State(row.state)) for row in rows]
+        queued += put(connection, [sink], kind, changes, now)
+    return queued
 
 
 def waiting(connection: Connection, sink: str, limit: int, after: int) -> list[OutboxRow]:
-    """The next rows for ``sink`` with an id above ``after``, in order of id: one an alert, the last, with the alert as it stands now.
+    """The next rows for ``sink`` with an id above ``after``, in order of id: one a thing, the last, with the thing as it stands now.
 
     Small questions by key, one after the other: a server that does not know yet how large its tables have become plans each of them well.
     """
@@ -74,7 +80,7 @@ def waiting(connection: Connection, sink: str, limit: int, after: int) -> list[O
         newest = _newest(connection, sink, {row.uid for row in rows})
         last = [row for row in rows if row.id == newest[row.kind, row.uid]]
         uids = [row.uid for row in last]
-        stored = {each.alert.uid: each for each in alert_rows.of_uids(connection, uids)}
+        stored = _stored(connection, last)
         before = _before(connection, sink, uids)
         found += [
             OutboxRow(
@@ -85,12 +91,24 @@ def waiting(connection: Connection, sink: str, limit: int, after: int) -> list[O
                 revision=row.revision,
                 attempts=row.attempts,
                 created=row.created,
-                alert=stored[row.uid],
+                stored=stored[row.kind, row.uid],
                 before=before.get((row.kind, row.uid)),
             )
             for row in last
         ]
     return found[:limit]
+
+
+def _stored(connection: Connection, rows: Iterable[Row[Any]]) -> dict[tuple[str, str], StoredAlert | StoredIncident]:
+    """The things that ``rows`` speak of, by kind and uid."""
+    uids: dict[str, list[str]] = {ALERT: [], INCIDENT: []}
+    for row in rows:
+        uids[row.kind].append(row.uid)
+    found: dict[tuple[str, str], StoredAlert | StoredIncident] = {}
+    found.update(((ALERT, each.alert.uid), each) for each in alert_rows.of_uids(connection, uids[ALERT]))
+    if uids[INCIDENT]:
+        found.update(((INCIDENT, each.incident.uid), each) for each in incident_rows.find(connection, IncidentQuery(uids=uids[INCIDENT])))
+    return found
 
 
 def _newest(connection: Connection, sink: str, uids: Iterable[str]) -> dict[tuple[str, str], int]:
@@ -110,7 +128,7 @@ def _before(connection: Connection, sink: str, uids: Iterable[str]) -> dict[tupl
 
 
 def delivered(connection: Connection, sink: str, ids: Collection[int], now: datetime) -> None:
-    """The sink was told: remember what, and take these rows and all that came before them for the same alert out of the outbox."""
+    """The sink was told: remember what, and take these rows and all that came before them for the same thing out of the outbox."""
     rows = sorted(_rows(connection, sink, ids), key=lambda row: row.id)
     if not rows:
         return

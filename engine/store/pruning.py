@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, exists, func, select, update
 
 from engine.store.collecting import key_of
 from engine.store.database import chunks, insert
-from engine.store.tables import alerts, plans, runs, seen, swept
+from engine.store.tables import alerts, incidents, plans, runs, seen, swept
 
 EVERY = timedelta(days=1)
 """How often a source is swept."""
@@ -40,7 +40,7 @@ def sweep(connection: Connection, source: str, uris: Collection[str], now: datet
     newest = connection.execute(select(func.max(runs.c.id))).scalar() or 0
     connection.execute(delete(runs).where(runs.c.id <= newest - RUNS))
     last = connection.execute(select(func.max(plans.c.batch))).scalar() or 0
-    used = [exists().where(table.c.batch == plans.c.batch) for table in (seen, runs, alerts)]
+    used = [exists().where(table.c.batch == plans.c.batch) for table in (seen, runs, alerts, incidents)]
     connection.execute(delete(plans).where(~plans.c.open, plans.c.batch <= last - PLANS, *(~there for there in used)))
     statement = insert(connection, swept).values(source=source, time=now)
     connection.execute(statement.on_conflict_do_update(index_elements=[swept.c.source], set_={"time": now}))

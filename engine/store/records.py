@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from engine.model import Alert, Level, State
+from engine.model import Alert, Incident, Level, State
 
 ALERT = "alert"
 """The kind of thing alerts are, in the outbox and in human state."""
+INCIDENT = "incident"
+"""The kind of thing incidents are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class BatchResult:
 
     ``alerts`` are new, changed or merely found again; ``seen`` has every configured source that was looked through, with the objects to remember;
     ``latest`` the greatest event time of each ``x.source``; ``rule_hashes`` all rules that ran; ``sinks`` who is told of what changed at or above
-    ``min_level``, and of what they were told of before.
+    ``min_level``, and of what they were told of before. ``incidents`` are all that the standing incidents of ``components`` and the alerts around the
+    new ones are now.
     """
 
     batch: int
@@ -78,6 +81,8 @@ class BatchResult:
     rule_hashes: Mapping[str, str] = field(default_factory=dict)
     sinks: Sequence[str] = ()
     min_level: Level = Level.INFORMATIONAL
+    incidents: Sequence[Incident] = ()
+    components: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,17 @@ class Committed:
     ended: int = 0
     unchanged: int = 0
     queued: int = 0
+    incidents: IncidentCounts = field(default_factory=lambda: IncidentCounts())
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentCounts:
+    """What a commit did to incidents; ``uids`` are those that are new or changed and stand."""
+
+    created: int = 0
+    changed: int = 0
+    ended: int = 0
+    uids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +120,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class HumanState:
-    """What people made of an alert: ``status`` open, acknowledged or closed; ``verdict`` true-positive, benign or false-positive."""
+    """What people made of an alert or an incident: ``status`` open, acknowledged or closed; ``verdict`` true-positive, benign or false-positive."""
 
     status: str
     assignee: str | None
@@ -143,8 +159,29 @@ class StoredAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredIncident:
+    """An incident with what the store knows about it.
+
+    ``state`` is live, superseded (it is part of ``moved_to`` now) or retracted (its alerts were withdrawn), ``why`` is merged, revised or withdrawn.
+    ``follows`` is the incident that people had closed when evidence came that belongs to it, ``followed_by`` the one that such evidence opened.
+    """
+
+    incident: Incident
+    revision: int
+    sequence: int
+    state: State
+    why: str | None
+    moved_to: str | None
+    follows: str | None
+    followed_by: str | None
+    created: datetime
+    updated: datetime
+    human: HumanState | None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a sink was last told about an alert."""
+    """What a sink was last told about an alert or an incident."""
 
     revision: int
     level: Level
@@ -153,7 +190,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One thing a sink has to be told: the alert as it stands now. ``before``: what this sink was told last, None where it never heard of it."""
+    """One thing a sink has to be told: the alert or incident as it stands now.
+
+    ``before``: what this sink was told last, None where it never heard of it.
+    """
 
     id: int
     sink: str
@@ -162,7 +202,7 @@ class OutboxRow:
     revision: int
     attempts: int
     created: datetime
-    alert: StoredAlert
+    stored: StoredAlert | StoredIncident
     before: Delivered | None
 
     @property
@@ -173,7 +213,8 @@ class OutboxRow:
     @property
     def rose(self) -> bool:
         """Whether the level is higher than what the sink was told last."""
-        return self.before is not None and self.alert.alert.level > self.before.level
+        now = self.stored.alert.level if isinstance(self.stored, StoredAlert) else self.stored.incident.level
+        return self.before is not None and now > self.before.level
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,48 @@ from typing import Any, Self
 from sqlalchemy import select
 
 from engine.model import Level
-from engine.store import alert_changes, alert_rows, collecting, human_state, leases, outbox, plans, pruning, runs
+from engine.store import (
+    alert_changes,
+    alert_rows,
+    collecting,
+    human_state,
+    incident_changes,
+    incident_rows,
+    leases,
+    looking,
+    outbox,
+    plans,
+    pruning,
+    runs,
+)
 from engine.store import backup as backups
 from engine.store.alert_rows import AlertQuery
-from engine.store.database import Database, connect, insert
+from engine.store.database import Database, connect
+from engine.store.incident_rows import Around, IncidentQuery
 from engine.store.migrations import current, migrate
-from engine.store.records import BatchResult, Committed, DeadLetter, Depth, HumanChange, OutboxRow, Plan, Run, StoredAlert
-from engine.store.tables import looks, meta
+from engine.store.records import (
+    ALERT,
+    INCIDENT,
+    BatchResult,
+    Committed,
+    DeadLetter,
+    Depth,
+    HumanChange,
+    OutboxRow,
+    Plan,
+    Run,
+    StoredAlert,
+    StoredIncident,
+)
+from engine.store.tables import meta
 
 _TIMEOUT = 15.0
 _ALL = AlertQuery()
+_ALL_INCIDENTS = IncidentQuery()
 
 
 class State:
-    """Batch plans, cursors, alerts, what people make of them, the outbox, runs and leases. Threads and processes may share one."""
+    """Batch plans, cursors, alerts, incidents, what people make of them, the outbox, runs and leases. Threads and processes may share one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -115,7 +143,9 @@ class State:
             if not plans.close(connection, result.batch, now):
                 return Committed(result.batch, already=True)
             found = alert_changes.apply(connection, result.alerts, result.ended, result.batch, now)
-            queued = outbox.put(connection, result.sinks, found.changes, now, result.min_level)
+            grouped = incident_changes.apply(connection, result.incidents, result.components, result.batch, now)
+            queued = outbox.put(connection, result.sinks, ALERT, found.changes, now, result.min_level)
+            queued += outbox.put(connection, result.sinks, INCIDENT, grouped.changes, now, result.min_level)
             for source, objects in result.seen.items():
                 collecting.remember(connection, source, objects, result.batch)
             collecting.looked_through(connection, result.seen, now)
@@ -130,7 +160,7 @@ class State:
                 counts=result.report,
                 errors=[str(error) for error in result.report.get("failures", ())],
             )
-        return Committed(result.batch, False, found.created, found.changed, found.ended, found.unchanged, queued)
+        return Committed(result.batch, False, found.created, found.changed, found.ended, found.unchanged, queued, grouped.counts)
 
     # Sources
 
@@ -144,11 +174,13 @@ class State:
         with self._database.write() as connection:
             collecting.looked_through(connection, sources, now)
 
-    def sweep(self, source: str, uris: Collection[str], now: datetime) -> None:
-        """Once a day, forget objects of ``source`` that are long gone, old runs and plans. ``uris``: all that its listing has now."""
+    def sweep_due(self, source: str, now: datetime) -> bool:
+        """Whether `sweep` was not called for ``source`` for a day."""
         with self._database.read() as connection:
-            if not pruning.due(connection, source, now):
-                return
+            return pruning.due(connection, source, now)
+
+    def sweep(self, source: str, uris: Collection[str], now: datetime) -> None:
+        """Forget objects of ``source`` that are long gone, old runs and plans. ``uris``: all that its listing has now."""
         with self._database.write() as connection:
             pruning.sweep(connection, source, uris, now)
 
@@ -184,16 +216,39 @@ class State:
         with self._database.read() as connection:
             return alert_rows.last_sequence(connection)
 
-    def last_look(self, who: str) -> int:
-        """Up to which change ``who`` has seen the alerts."""
+    def last_look(self, kind: str, who: str) -> int:
+        """Up to which change ``who`` has seen the alerts, or the incidents."""
         with self._database.read() as connection:
-            return connection.execute(select(looks.c.sequence).where(looks.c.who == who)).scalar() or 0
+            return looking.last(connection, kind, who)
 
-    def look(self, who: str, sequence: int) -> None:
-        """``who`` has seen the alerts up to the change ``sequence``."""
+    def look(self, kind: str, who: str, sequence: int) -> None:
+        """``who`` has seen the alerts, or the incidents, up to the change ``sequence``."""
         with self._database.write() as connection:
-            statement = insert(connection, looks).values(who=who, sequence=sequence)
-            connection.execute(statement.on_conflict_do_update(index_elements=[looks.c.who], set_={"sequence": sequence}))
+            looking.looked(connection, kind, who, sequence)
+
+    # Incidents
+
+    def incidents(self, query: IncidentQuery = _ALL_INCIDENTS) -> list[StoredIncident]:
+        """The incidents asked for, in the order of their last change."""
+        with self._database.read() as connection:
+            return incident_rows.find(connection, query)
+
+    def incident_uid(self, prefix: str) -> str:
+        """The uid of the one incident that begins with ``prefix``. Raises UsageError where there is none or more than one."""
+        with self._database.read() as connection:
+            return incident_rows.uid_of(connection, prefix)
+
+    def incidents_around(self, since: datetime) -> Around:
+        """The incidents that alerts at ``since`` or later may touch, with all that hangs together with them."""
+        with self._database.read() as connection:
+            return incident_rows.around(connection, since)
+
+    def open_incidents(self) -> dict[Level, int]:
+        """How many incidents stand that nobody has closed, by level, highest first."""
+        with self._database.read() as connection:
+            return incident_rows.open_by_level(connection)
+
+    # What people say
 
     def set_human(
         self,
@@ -208,7 +263,7 @@ class State:
         assignee: str | None = None,
         note: str | None = None,
     ) -> None:
-        """What a person makes of an alert; None leaves alone, "" takes away. Raises UsageError for an unknown alert or word."""
+        """What a person makes of an alert or an incident; None leaves alone, "" takes away. Raises UsageError for an unknown one or word."""
         values = {"status": status, "assignee": assignee, "verdict": verdict, "reason": reason}
         with self._database.write() as connection:
             human_state.change(connection, kind, uid, who, now, values, note)
@@ -221,7 +276,7 @@ class State:
     # Outbox
 
     def outbox(self, sink: str, limit: int, after: int = 0) -> list[OutboxRow]:
-        """The next rows for ``sink`` with an id above ``after``: one an alert, with the alert as it stands now."""
+        """The next rows for ``sink`` with an id above ``after``: one an alert or incident, with it as it stands now."""
         with self._database.read() as connection:
             return outbox.waiting(connection, sink, limit, after)
 

@@ -18,7 +18,7 @@ meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("va
 """Facts of this state: ``created``, ``lake``."""
 
 counters = Table("counters", metadata, Column("name", Text, primary_key=True), Column("value", BigInteger, nullable=False))
-"""``sequence``: the number of the last change of an alert. Its row is also the lock that keeps numbers in the order of commits."""
+"""``sequence``: the number of the last change of an alert or an incident. Its row is also the lock that keeps numbers in the order of commits."""
 
 leases = Table(
     "leases",
@@ -127,6 +127,37 @@ Index("alerts_by_batch", alerts.c.batch)
 Index("alerts_by_rule", alerts.c.rule, alerts.c.last_time)
 Index("alerts_by_time", alerts.c.last_time)
 
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("uid", AnyText, primary_key=True),
+    Column("origin", AnyText, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("component", AnyText, nullable=False),
+    Column("sequence", BigInteger, nullable=False, unique=True),
+    Column("revision", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("first_time", Moment, nullable=False),
+    Column("last_time", Moment, nullable=False),
+    Column("document", AnyText, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("why", AnyText),
+    Column("moved_to", AnyText),
+    Column("follows", AnyText),
+    Column("followed_by", AnyText),
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("batch", BigInteger, ForeignKey("plans.batch"), nullable=False),
+)
+"""Every incident there was. ``origin`` is the uid it has as a function of the alerts; ``uid`` is that too, unless it ``follows`` one that people had
+closed, and then ``generation`` counts how often that happened. One that stands no more leads on with ``moved_to``.
+"""
+Index("incidents_by_batch", incidents.c.batch)
+Index("incidents_by_component", incidents.c.component)
+Index("incidents_by_origin", incidents.c.origin, incidents.c.generation, unique=True)
+Index("incidents_by_time", incidents.c.last_time)
+
 outbox = Table(
     "outbox",
     metadata,
@@ -144,7 +175,7 @@ outbox = Table(
     Column("dead", Boolean, nullable=False),
     sqlite_autoincrement=True,  # an id is never given twice, so that what was read under it cannot be mistaken for something newer
 )
-"""What sinks still have to be told: a row for each change of an alert, of which the last one of a uid speaks for all before it."""
+"""What sinks still have to be told: a row for each change of an alert or an incident, of which the last one of a uid speaks for all before it."""
 Index("outbox_by_thing", outbox.c.sink, outbox.c.uid, outbox.c.kind, outbox.c.id)
 Index("outbox_by_id", outbox.c.sink, outbox.c.dead, outbox.c.id)
 
@@ -174,7 +205,7 @@ human = Table(
     Column("who", AnyText, nullable=False),
     Column("at", Moment, nullable=False),
 )
-"""What people made of an alert, as it stands now."""
+"""What people made of an alert or an incident, as it stands now."""
 
 human_changes = Table(
     "human_changes",
@@ -193,5 +224,11 @@ human_changes = Table(
 """Every change somebody made, in order; null is what it left alone."""
 Index("human_changes_by_thing", human_changes.c.kind, human_changes.c.uid, human_changes.c.id)
 
-looks = Table("looks", metadata, Column("who", AnyText, primary_key=True), Column("sequence", BigInteger, nullable=False))
-"""Up to which change each person has seen the alerts."""
+last_looks = Table(
+    "last_looks",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("who", AnyText, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+"""Up to which change each person has seen the alerts, and the incidents."""

@@ -6,6 +6,8 @@ import pytest
 
 from tests.conformance_tables import Row, refused, wrong
 
+pytestmark = pytest.mark.usefixtures("on_a_cluster_too")
+
 AB = "a: {f: 1}\nb: {g: 1}\n"
 ABC = AB + "c: {h: 1}\n"
 NUMBERED = "sel_one: {f: 1}\nsel_two: {g: 1}\n_hidden: {h: 1}\nother: {i: 1}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import textwrap
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from engine.correlate import evidence
 from engine.correlate.correlations import correlate
+from engine.correlate.keying import Work
 from engine.sigma.load import load
 from engine.sigma.ruleset import RuleSet
+from tests.property.test_partitions import check
 from tests.reference_correlations import Hit, evaluate
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,7 +47,7 @@ def texts(value: Any) -> list[str]:
 
 
 def outcome(found: RuleSet, events: list[Event]) -> list[tuple[set[int], float | None]]:
-    """What the kernel gives, after the reference has given the same."""
+    """What the kernel gives, after the reference and the kernel on parts of the hits have given the same."""
     index = {rule.title: number for number, rule in enumerate(found.rules)}
     rows: list[dict[str, Any]] = []
     for number, (letters, second, *rest) in enumerate(events):
@@ -70,6 +74,7 @@ def outcome(found: RuleSet, events: list[Event]) -> list[tuple[set[int], float |
     reference, _ = evaluate(plain, found.correlations)
     slow = sorted((({int(uid[1:]) for _, uid in alert.members}, alert.value) for alert in reference), key=lambda alert: sorted(alert[0]))
     assert kernel == slow
+    check(evidence.complete(hits), Work(found.rules, range(len(found.rules)), found.correlations), 3, random.Random(len(events)))
     return kernel
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.conformance_tables import Row, refused, wrong
 
+pytestmark = pytest.mark.usefixtures("on_a_cluster_too")
+
 TABLES: dict[str, list[Row]] = {
     "plain": [
         ("f: abc", {"f": "ABC"}, True),

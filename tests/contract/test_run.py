@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.config import load_config
-from engine.model import State
+from engine.model import Level, State
 from engine.pipeline import ScanResult
 from engine.pipeline.scheduled import run as work
 from engine.store.lake_care import retain
@@ -338,10 +338,14 @@ def test_a_sink_that_is_new_hears_of_what_stands_once(run: Run, place: Place) ->
     place.config.write_text(settings + '[sink.second]\ntype = "file"\npath = "second.ndjson"\n')
     assert run().code == 0
     told = [json.loads(line) for line in (place.root / "second.ndjson").read_text().splitlines()]
-    assert sorted(document["uid"] for document in told) == sorted(uid for uid, alert in place.alerts().items() if alert.level.word == "high")
-    assert len(told) == 2
+    alerts = sorted(document["uid"] for document in told if document["kind"] != "incident")
+    assert alerts == sorted(uid for uid, alert in place.alerts().items() if alert.level.word == "high")
+    assert len(alerts) == 2
+    incidents = sorted(document["uid"] for document in told if document["kind"] == "incident")
+    assert incidents == sorted(uid for uid, incident in place.incidents().items() if incident.level >= Level.MEDIUM)
+    assert incidents
     assert run().code == 0
-    assert len((place.root / "second.ndjson").read_text().splitlines()) == 2
+    assert len((place.root / "second.ndjson").read_text().splitlines()) == len(told)
 
 
 def test_stored_alerts_give_the_documents_of_scan(run: Run, cli: Callable[..., Ran], place: Place) -> None:

@@ -92,6 +92,6 @@ def test_alerts_that_cannot_be_delivered(cli: Callable[..., Ran], place: Place) 
     (place.root / "alerts.ndjson").mkdir()
     assert cli("run", "--config", place.config).code == 3
     found = look(place)
-    assert [each.waiting for each in found.outbox] == [1]
+    assert [each.waiting for each in found.outbox] == [2], "an alert and its incident"
     assert any(said.startswith("the last run failed: sink out") for said in found.attention)
-    assert "sink out: 1 alerts wait since 3 hours" in look(place, hours=3).attention
+    assert "sink out: 2 deliveries wait since 3 hours" in look(place, hours=3).attention

@@ -63,6 +63,8 @@ class Story:
         assert ended(child(self.place.config)) == 3, "the bad record is named"
         self.result = self.outcome()
         assert {standing for *_, standing in self.result["alerts"]} == {"live", "superseded", "retracted"}
+        assert {each[2] for each in self.result["incidents"]} >= {"live", "superseded"}
+        assert any(document["kind"] == "incident" for document in self.result["delivered"])
 
     def again(self) -> None:
         """Everything as it was before the second run."""
@@ -76,14 +78,18 @@ class Story:
             assert state.open_plan() is None
             assert [depth.waiting for depth in state.depths()] in ([], [0])
             stored = state.alerts(AlertQuery())
+            grouped = state.incidents()
             seen = state.seen("trail", [str(path) for path in sorted(self.place.logs.iterdir())])
             last = state.last_batch()
-        told = [{key: value for key, value in document.items() if key not in ("created", "updated")} for document in self.place.delivered()]
+        told = [{key: value for key, value in document.items() if key not in ("created", "updated")} for document in self.place.told()]
         return {
             "events": lake.scan("events").collect().sort("x.uid").to_dicts(),
             "hits": lake.scan("hits").collect().sort("rule", "x.uid", "x.rule_hash").to_dicts(),
             "rejects": lake.scan("rejects").select("object", "position", "reason", "x.batch").collect().sort("position").to_dicts(),
             "alerts": sorted((each.alert.uid, each.alert, each.why, each.superseded_by, each.revision, each.alert.state.value) for each in stored),
+            "incidents": sorted(
+                (each.incident.uid, repr(each.incident), each.state.value, each.why, each.moved_to, each.revision) for each in grouped
+            ),
             "delivered": sorted(told, key=lambda each: (each["uid"], each["revision"])),
             "seen": {uri: {name: value for name, value in row.items() if name != "version"} for uri, row in seen.items()},
             "batch": last,

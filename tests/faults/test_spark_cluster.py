@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,11 +112,11 @@ def test_a_run_after_the_death_of_the_driver_ends_as_if_it_had_lived(cluster: Cl
 
 
 def test_workers_without_crosswind_are_named_and_get_it_sent(cluster: Cluster, tmp_path: Path, cli: Cli) -> None:
-    bare = sys.executable if sys.prefix == sys.base_prefix else getattr(sys, "_base_executable", sys.executable)
+    venv.create(tmp_path / "bare", symlinks=True)
     place = Place(tmp_path / "place")
     place.rules(rule(1))
     place.put("a.json", call(1, 1))
-    without = arguments(place, cluster, **{"spark.executorEnv.PYTHONPATH": "", "spark.pyspark.python": bare})
+    without = arguments(place, cluster, **{"spark.executorEnv.PYTHONPATH": "", "spark.pyspark.python": str(tmp_path / "bare/bin/python")})
     told = cli(*without)
     assert told.code == 3
     line = told.err.strip().splitlines()[-1]

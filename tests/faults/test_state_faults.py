@@ -192,7 +192,7 @@ def test_a_newer_state_asks_for_an_upgrade(kind: str, tmp_path: Path) -> None:
     place = new_place(kind, tmp_path)
     with State.open(place) as state, state._database.write() as connection:
         connection.execute(text("UPDATE schema_version SET version = 99"))
-    with pytest.raises(StateError, match=r"has version 99 and this crosswind knows 2: upgrade crosswind"):
+    with pytest.raises(StateError, match=r"has version 99 and this crosswind knows 3: upgrade crosswind"):
         State.open(place)
 
 
@@ -233,12 +233,16 @@ def test_a_state_of_the_first_version_is_brought_to_this_one(kind: str, tmp_path
             for index in ("seen_by_batch", "runs_by_batch", "alerts_by_batch"):
                 connection.execute(text(f"DROP INDEX {index}"))
             connection.execute(text("ALTER TABLE seen DROP COLUMN gone"))
-            connection.execute(text("DROP TABLE swept"))
+            for table in ("swept", "incidents", "last_looks"):
+                connection.execute(text(f"DROP TABLE {table}"))
+            connection.execute(text("CREATE TABLE looks (who TEXT NOT NULL PRIMARY KEY, sequence BIGINT NOT NULL)"))
+            connection.execute(text("INSERT INTO looks VALUES ('ann', 7)"))
             connection.execute(text("UPDATE schema_version SET version = 1"))
     with State.open(place) as state:
         state.sweep("trail", [], later(1))
         assert list(state.seen("trail", ["a"])) == ["a"]
         assert len(state.alerts()) == 1
+        assert (state.last_look("alert", "ann"), state.last_look("incident", "ann"), state.incidents()) == (7, 0, [])
         commit(state, 2)
         with state._database.read() as connection:
             inspector = inspect(connection)

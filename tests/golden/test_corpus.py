@@ -9,6 +9,7 @@ import pytest
 
 from engine.model import Level
 from engine.pipeline import ScanResult, Settings, scan
+from engine.runners.base import Runner
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT / ".." / "shared"
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not h
 
 
 @pytest.fixture(scope="module")
-def result() -> ScanResult:
-    return scan([str(CORPUS)], Settings(now=NOW))
+def result(anywhere: Runner) -> ScanResult:
+    return scan([str(CORPUS)], Settings(now=NOW), runner=anywhere)
 
 
 def test_every_record_stands_in_one_place(result: ScanResult) -> None:
@@ -59,8 +60,8 @@ def test_known_attacks_are_found(result: ScanResult, file: str, title: str) -> N
 
 
 @pytest.mark.skipif(not RULES.is_dir(), reason="the rules are not here")
-def test_other_peoples_rules_load_or_are_named() -> None:
-    report = scan([str(CORPUS)], Settings(now=NOW), rules=[RULES], builtin=False, min_level=Level.HIGH).report
+def test_other_peoples_rules_load_or_are_named(anywhere: Runner) -> None:
+    report = scan([str(CORPUS)], Settings(now=NOW), rules=[RULES], builtin=False, min_level=Level.HIGH, runner=anywhere).report
     documents = sum(path.suffix in (".yml", ".yaml") for path in RULES.rglob("*"))
     failed = [status for status in report.rules if status.outcome == "failed"]
     assert len(report.rules) >= documents

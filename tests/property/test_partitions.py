@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import polars as pl
@@ -16,9 +16,10 @@ from engine.correlate.alerts import alerts
 from engine.correlate.correlated_alerts import correlated_alerts
 from engine.correlate.correlations import correlate
 from engine.correlate.keying import Work
-from engine.correlate.layout import lay_out, weights
+from engine.correlate.layout import Layout, lay_out, weights
 from engine.correlate.partitions import Gathered, found, gathered, scattered, settle, stages, undecided
 from engine.model import Alert, State
+from engine.runners.base import Runner, Stage
 from engine.sigma.tree import Bound, BoundOperator, Correlation, CorrelationType
 from tests.correlation_samples import FEEDS, FIELDS, RULES, SOURCES, START, Case, Event, cases, correlations, frame_of
 from tests.examples import examples
@@ -98,6 +99,38 @@ def long_cases(draw: st.DrawFn) -> Case:
 @examples(40)
 def test_heavy_groups_are_divided_by_time(case: Case, shuffle: random.Random, parts: int) -> None:
     check(hits_of(case), Work(PLAIN, (0, 1, 2), case.correlations, frozenset(), case.watermarks or None, FEEDS), parts, shuffle)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """Work of a runner: a task is a piece of the hits."""
+
+    work: Work
+    layout: Layout
+
+    def __call__(self, hits: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+        for (part,), rows in scattered(hits, self.work, self.layout).partition_by("part", as_dict=True, include_key=False).items():
+            yield int(part), rows
+
+
+@dataclass(frozen=True)
+class Find:
+    work: Work
+    layout: Layout
+
+    def __call__(self, part: int, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        return found(pl.concat(frames), part, self.work, self.layout, {})
+
+
+@given(long_cases(), st.integers(1, 64))
+@examples(3)
+def test_every_runner_says_what_the_kernel_says(anywhere: Runner, case: Case, parts: int) -> None:
+    hits, work = hits_of(case), Work(PLAIN, (0, 1, 2), case.correlations)
+    layout = lay_out(weights(hits, work), work, parts)
+    got = gathered(anywhere.heaps(Stage("parts"), Deal(work, layout), [hits[start::3] for start in range(3)], Find(work, layout)))
+    expected = whole(hits, work)
+    assert got.alerts == expected.alerts
+    assert got.left_out.equals(expected.left_out)
 
 
 def at(hours: float, group: str) -> Event:

@@ -69,6 +69,7 @@ def outcome(batches: list[list[dict[str, Any]]]) -> dict[str, Any]:
         "events": place.events().select("x.uid", "time", "raw_data").to_dicts(),
         "hits": place.hits().to_dicts(),
         "alerts": {uid: (alert.state, alert.event_uids, alert.level, alert.reason) for uid, alert in place.alerts().items()},
+        "incidents": place.incidents(),
         "delivered": {document["uid"] for document in place.delivered()} >= set(place.alerts()),
     }
 

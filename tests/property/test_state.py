@@ -16,7 +16,7 @@ from engine.store.records import BatchResult, Ended
 from engine.store.state import State as Store
 from tests.alert_samples import NOON, alert
 from tests.examples import examples
-from tests.states import KINDS, later, new_place, plan
+from tests.states import KINDS, later, new_place, plan, stored_alert
 
 UIDS = ("a" * 32, "b" * 32, "c" * 32)
 SINKS = ("siem", "file")
@@ -134,7 +134,7 @@ def check(state: Store, model: Model) -> None:
         assert {row.uid: row.before.revision for row in rows if row.before} == {
             uid: model.told[sink][uid] for uid in model.owed[sink] if uid in model.told[sink]
         }
-        assert all((row.alert.alert.count, row.alert.alert.state) == model.alerts[row.uid][:2] for row in rows)
+        assert all((stored_alert(row).count, stored_alert(row).state) == model.alerts[row.uid][:2] for row in rows)
 
 
 def run(kind: str, sequence: list[tuple[object, ...]]) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
 
 from connectors import columns as kernel
-from connectors.cells import FEW, plain, unquoted
+from connectors import values
+from connectors.cells import FEW, plain, times, unquoted
 from connectors.codes import Codes
 from connectors.columns import column
+from connectors.normalize import Want, normalize, understand
 from connectors.sources import SOURCES, functions, load_mappings, usual_functions
 from connectors.values import Then, text
 from engine import jsontext
@@ -177,3 +180,90 @@ def test_columns_that_share_a_first_function_share_what_it_gives_and_fail_togeth
     assert made == [[["x", "b"], None, ["x", "b"], ["b"]], [["x"], None, ["x"], None]]
     assert calls == ["x", "bad", None, "bad"]
     assert [failures[name].to_list() for name in ("privileges", "resources.uid")] == [[False, True, False, False]] * 2
+
+
+WORDS = [
+    '"-"',
+    '" null"',
+    '"a"',
+    '"Root"',
+    '"AssumedRole"',
+    '"AwsConsoleSignIn"',
+    '"10.1.2.3"',
+    '"2001:DB8::1"',
+    '"ec2.amazonaws.com"',
+    '"alice@Example.com"',
+]
+WORDS += [
+    '"arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_x/alice"',
+    '"arn:aws:iam::111122223333:role/x/"',
+    '"data-bucket"',
+    '"a/b:cdefg"',
+    '"null"',
+]
+PARAMETERS = [
+    *(
+        "null",
+        "{}",
+        "[]",
+        '"x"',
+        "5",
+        '{"bucketName":"data-bucket"}',
+        '{"bucketName":""}',
+        '{"bucketName":"a/b"}',
+        '{"bucketName":7,"keyId":"k-12345"}',
+    ),
+    *('{"roleName":"admins","userName":"alice"}', '{"instanceId":"i-0123","instancesSet":{"items":[{"instanceId":"i-9"}]}}', '{"x":"arn:aws:a:b"}'),
+    *(
+        '{"bucketName":"data-bucket","x":{"y":"arn:aws:a:b"}}',
+        '{"groupName":"g\\"h"}',
+        '{"keyId":"null"}',
+        '{"keyId":"alias/k"}',
+        '{"BucketName":"b"}',
+    ),
+    *(
+        '{"bucketName":"a","bucketName":"data-bucket"}',
+        '"{\\"bucketName\\":\\"data-bucket\\"}"',
+        '{"resources":[{"ARN":"arn:aws:r"}],"keyId":"12345"}',
+    ),
+]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cloudtrail_columns_of_a_batch_are_those_of_each_record(seed: int) -> None:
+    rng = random.Random(seed)
+    mapping = load_mappings()["aws.cloudtrail"]
+    records = []
+    for number in range(FEW + 200):
+        identity = {name: rng.choice(WORDS) for name in ("type", "arn", "userName", "principalId") if rng.random() < 0.7}
+        record = {name: rng.choice(WORDS) for name in ("errorCode", "eventType", "sourceIPAddress") if rng.random() < 0.6}
+        record |= {"eventTime": '"2026-03-01T00:00:00Z"', "eventName": '"PutObject"', "eventID": f'"{number}"'}
+        record |= {"eventVersion": '"1.09"', "eventSource": '"s3.amazonaws.com"'}
+        record |= {name: rng.choice(PARAMETERS) for name in ("requestParameters", "responseElements") if rng.random() < 0.8}
+        if rng.random() < 0.1:
+            record["resources"] = rng.choice(('[{"ARN":"arn:aws:s3:::z"}]', "[]", "null"))
+        record["userIdentity"] = "{" + ",".join(f'"{name}":{cell}' for name, cell in identity.items()) + "}"
+        records.append("{" + ",".join(f'"{name}":{cell}' for name, cell in record.items()) + "}")
+    frame = pl.DataFrame({"raw_data": records, "object": "o", "position": range(len(records)), "repaired": False})
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    [(_, whole)] = understand(frame, {mapping.source: mapping}, {mapping.source: Want()}, now=now).parts
+    alone = [normalize(frame[at : at + 100], mapping, now=now).events for at in range(0, len(records), 100)]
+    # JSON columns show what the record has: of an object with a key twice, the exact reader forgets one.
+    json_columns = ["api.request.data", "api.response.data"]
+    assert whole.events.drop(json_columns).equals(pl.concat(alone).drop(json_columns))
+
+
+def test_days_that_are_not_are_no_times() -> None:
+    texts = ["2026-02-29T00:00:00Z", "2024-02-29T23:59:59Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+    texts += [
+        "2026-03-01T24:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-03-00T00:00:00Z",
+        "2026-03-01 00:00:00Z",
+        "2026-03-01T08:20:60Z",
+        "1969-12-31T23:59:59Z",
+    ]
+    texts += ["é26-03-01T00:00:00Z", "2026-03-01T0:000:00Z", "2026-03-01T08:20:00.5Z", "2026-03-01T08:20:00z"]
+    found = times(pl.Series("t", [*texts, None, "2026-03-01T08:20:00Z"]))
+    assert found.to_physical().to_list() == [*map(values.micros, texts), None, values.micros("2026-03-01T08:20:00Z")]
+    assert [times(pl.Series("t", [text])).to_physical()[0] for text in texts] == list(map(values.micros, texts))

@@ -350,7 +350,7 @@ def test_install_puts_templates_and_never_replaces_newer_ones(double: Double) ->
         es.test()
     es.install()
     es.install()
-    assert set(double.component_templates) == {"crosswind-alert@mappings", "crosswind-alert@settings"}
+    assert set(double.component_templates) == {"crosswind-alert@mappings", "crosswind-alert@settings", "crosswind-incident@mappings"}
     stream = double.index_templates["logs-crosswind.alert"]
     assert stream["data_stream"] == {}
     assert stream["template"]["lifecycle"] == {"enabled": True, "data_retention": "90d"}

@@ -134,3 +134,25 @@ def test_records_of_any_length_and_number_keep_their_order(length: int) -> None:
     assert found.cells["n"].to_list() == [str(row) for row in range(len(texts))]
     assert found.cells["x"].str.len_bytes().to_list() == [len(text.partition('"x":')[2]) - 1 for text in texts]
     assert found.shape.n_unique() == 1
+
+
+def test_objects_that_few_records_have_are_found_in_all_of_them() -> None:
+    odd = [
+        '{"a":{"b":{"c":1}}}',
+        '{"a":{"B":{"c":2}}}',
+        '{"a":{"b":[{"c":3}]}}',
+        '{"x":{"y":"text"}}',
+        '{"x":"{\\"y\\":4}"}',
+        '{"a":{"b.c":5}}',
+        '{"a":[]}',
+        "5",
+    ]
+    texts = ['{"a":1,"n":null}'] * 1000
+    for number, text in enumerate(odd):
+        texts[7 + 101 * number] = text  # none of them is in the sample
+    paths = ["a", "a.b.c", "n", "x.y", "nowhere.at.all"]
+    found = shred_shapes(pl.Series(texts), paths, ("x",))
+    expected = [exact_cells(text, [split_path(path) for path in paths], frozenset([("x",)])) for text in texts]
+    assert [list(row) for row in found.cells.iter_rows()] == expected
+    assert found.odd[[108, 209, 0]].tolist() == [True, True, False]
+    assert found.shape.n_unique() > 4

@@ -14,7 +14,7 @@ def play(a: Act) -> None:
     if a.rng.random() < 0.6:
         with a.stage("keys are allowed", "b47", tags=("attack.t1098",)):
             body = {"properties": {"disableLocalAuth": False, "publicNetworkAccess": "Enabled"}}
-            a.azure(who, "Microsoft.CognitiveServices/accounts/write", a.company.openai, body=body)
+            a.azure(who, "Microsoft.CognitiveServices/accounts/write", a.pick(a.company.openai), body=body)
     with a.stage("the account's keys are read", "b46", tags=("attack.t1552", "atlas.aml.t0055")):
         for _ in range(a.rng.randrange(1, 4)):
             moves.azure_keys(a, who)
@@ -22,7 +22,9 @@ def play(a: Act) -> None:
         with a.stage("the content filter is opened", "b50", tags=("attack.t1685", "atlas.aml.t0054")):
             filters = [{"name": name, "blocking": False, "enabled": False, "source": "Prompt"} for name in ("hate", "violence", "jailbreak")]
             body = {"properties": {"basePolicyName": "Microsoft.Default", "contentFilters": filters}}
-            a.azure(who, "Microsoft.CognitiveServices/accounts/raiPolicies/write", f"{a.company.openai}/raiPolicies/{a.backdoor()}", body=body)
+            a.azure(
+                who, "Microsoft.CognitiveServices/accounts/raiPolicies/write", f"{a.pick(a.company.openai)}/raiPolicies/{a.backdoor()}", body=body
+            )
     with a.stage("the account is used with the key", "a44", "a06", tags=("attack.t1496.004",)):
         moves.openai_calls(a, a.rng.randrange(30, 150), jailbreak=0.3)
 

@@ -20,7 +20,7 @@ def play(a: Act) -> None:
         a.aws(aws, "cloudtrail", a.rng.choice(("StopLogging", "DeleteTrail", "PutEventSelectors")), params={"name": name}, write=True)
     with a.stage("diagnostic settings are deleted", "s2", tags=("attack.t1685.002",)):
         who = a.in_azure(principal, ip)
-        for target in a.rng.sample((a.company.openai, a.company.apim, f"/subscriptions/{a.company.subscription}"), a.rng.randrange(1, 4)):
+        for target in a.rng.sample((a.pick(a.company.openai), a.company.apim, f"/subscriptions/{a.company.subscription}"), a.rng.randrange(1, 4)):
             a.azure(who, "Microsoft.Insights/diagnosticSettings/delete", f"{target}/providers/microsoft.insights/diagnosticSettings/to-siem")
     with a.stage("a sink is deleted", "s3", tags=("attack.t1685.002",)):
         name = f"projects/{a.company.project}/sinks/{a.rng.choice(('to-siem', 'archive', 'security'))}"

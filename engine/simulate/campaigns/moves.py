@@ -126,9 +126,11 @@ def cut_invocation_log(a: Act, who: AwsCaller) -> None:
 
 def aws_secrets(a: Act, who: AwsCaller, least: int = 3) -> None:
     a.aws(who, "secretsmanager", "ListSecrets", params={"maxResults": 100})
-    names = [
-        f"prod/{a.rng.choice(lexicon.AREAS)}/{kind}" for kind in a.rng.sample(SECRET_KINDS, min(len(SECRET_KINDS), least + a.rng.randrange(0, 4)))
-    ]
+    kinds = a.rng.sample(SECRET_KINDS, min(len(SECRET_KINDS), least + a.rng.randrange(0, 4)))
+    names = [f"prod/{a.rng.choice(a.company.tasks).name}/{kind}" for kind in kinds]
+    if a.rng.random() < 0.5:
+        arn = f"arn:aws:secretsmanager:{a.company.regions[0]}:{who.account}:secret"
+        names = [f"{arn}:{name}-{ids.letters(a.rng, 6)}" for name in names]
     for name in names:
         denied = ("AccessDeniedException", "not authorized to perform: secretsmanager:GetSecretValue") if a.rng.random() < 0.1 else None
         a.aws(who, "secretsmanager", "GetSecretValue", params={"secretId": name}, error=denied, after=(0.5, 8))
@@ -139,15 +141,15 @@ def gcp_secrets(a: Act, who: GcpCaller, least: int = 3) -> None:
     project = f"projects/{a.company.project}"
     a.gcp(who, "secretmanager", f"{service}.ListSecrets", project, "secretmanager.secrets.list", log="data_access")
     for _ in range(least + a.rng.randrange(0, 4)):
-        name = f"{project}/secrets/{a.rng.choice(lexicon.AREAS)}-{a.rng.choice(SECRET_KINDS)}/versions/latest"
+        name = f"{project}/secrets/{a.rng.choice(a.company.tasks).name}-{a.rng.choice(SECRET_KINDS)}/versions/latest"
         request = {"@type": "type.googleapis.com/google.cloud.secretmanager.v1.AccessSecretVersionRequest", "name": name}
         a.gcp(who, "secretmanager", f"{service}.AccessSecretVersion", name, "secretmanager.versions.access", log="data_access", request=request)
 
 
 def azure_keys(a: Act, who: AzureCaller) -> None:
     """Keys of the model account are read; its own audit log sees it too."""
-    a.azure(who, "Microsoft.CognitiveServices/accounts/listKeys/action", a.company.openai)
-    a.g.openai.audit(a.now, "ListKey", who.oid)
+    a.azure(who, "Microsoft.CognitiveServices/accounts/listKeys/action", a.pick(a.company.openai))
+    a.g.openai.audit(a.now, "ListKey", who.oid, resource=a.pick(a.company.openai))
 
 
 def azure_storage_keys(a: Act, who: AzureCaller, times: int) -> None:
@@ -165,7 +167,7 @@ def openai_calls(a: Act, times: int, *, jailbreak: float = 0.0) -> None:
             question, answer = prompt(a, lure=True)
             messages = [{"role": "user", "content": question}]
             a.g.openai.gateway(a.wait(1, 15), ip, messages, answer, subscription="shop-search", jailbreak=True)
-        a.g.openai.request(a.wait(1, 15), ip, "", deployment=deployment, length=a.rng.randrange(3000, 14000))
+        a.g.openai.request(a.wait(1, 15), ip, "", deployment=deployment, length=a.rng.randrange(3000, 14000), resource=a.pick(a.company.openai))
 
 
 def gemini(a: Act, who: GcpCaller, times: int) -> None:

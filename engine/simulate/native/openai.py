@@ -25,7 +25,10 @@ def filter_results(*, jailbreak: bool | None = None) -> Record:
 
 
 class OpenAILog:
-    """The logs of one Azure OpenAI account and its gateway. `stop` is what deleting the account's diagnostic setting does."""
+    """The logs of an Azure OpenAI account and its gateway; ``resource`` of a record may be another account.
+
+    `stop` is what deleting the account's diagnostic setting does.
+    """
 
     def __init__(self, rng: random.Random, resource: str, gateway: str) -> None:
         self.rng = rng
@@ -37,7 +40,9 @@ class OpenAILog:
     def stop(self, when: datetime) -> None:
         self._stopped = when
 
-    def request(self, when: datetime, ip: str, oid: str, *, deployment: str = "gpt-4o-mini", status: int = 200, length: int = 900) -> Entry:
+    def request(
+        self, when: datetime, ip: str, oid: str, *, deployment: str = "gpt-4o-mini", status: int = 200, length: int = 900, resource: str = ""
+    ) -> Entry:
         """One RequestResponse record; ``oid`` is "" when the caller used an account key."""
         rng = self.rng
         duration = rng.randrange(350, 4200)
@@ -54,7 +59,7 @@ class OpenAILog:
             "correlationId": correlation,
             "location": AZURE_REGION,
             "event": "ShoeboxCallResult",
-            "resourceId": self.resource.upper(),
+            "resourceId": (resource or self.resource).upper(),
             "properties": {
                 "apiName": "Azure OpenAI API version 2024-10-21",
                 "requestTime": start,
@@ -70,7 +75,7 @@ class OpenAILog:
         }
         return self._add(when, correlation, record)
 
-    def audit(self, when: datetime, operation: str, oid: str) -> Entry:
+    def audit(self, when: datetime, operation: str, oid: str, *, resource: str = "") -> Entry:
         """One Audit record, such as ListKey."""
         correlation = ids.guid(self.rng)
         record: Record = {
@@ -81,7 +86,7 @@ class OpenAILog:
             "AssetIdentity": ids.hexes(self.rng, 32),
             "correlationId": correlation,
             "location": AZURE_REGION,
-            "resourceId": self.resource.upper(),
+            "resourceId": (resource or self.resource).upper(),
             "properties": {"objectId": oid},
         }
         return self._add(when, correlation, record)

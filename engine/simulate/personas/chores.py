@@ -131,10 +131,11 @@ def _directory(scene: Scene, when: datetime, who: Employee) -> None:
 def _azure(scene: Scene, when: datetime, who: Employee) -> None:
     company = scene.company
     caller = chains.azure_user(scene.ground, when, who, "portal", scene.address(who), "Owner")
+    account = scene.rng.choice(company.openai)
     work = (
-        ("Microsoft.CognitiveServices/accounts/listKeys/action", company.openai),
-        ("Microsoft.CognitiveServices/accounts/deployments/write", f"{company.openai}/deployments/gpt-4o-mini"),
-        ("Microsoft.CognitiveServices/accounts/write", company.openai),
+        ("Microsoft.CognitiveServices/accounts/listKeys/action", account),
+        ("Microsoft.CognitiveServices/accounts/deployments/write", f"{account}/deployments/gpt-4o-mini"),
+        ("Microsoft.CognitiveServices/accounts/write", account),
         ("Microsoft.Authorization/roleAssignments/write", company.arm("rg-apps", "Microsoft.Authorization/roleAssignments", ids.guid(scene.rng))),
         ("Microsoft.Insights/diagnosticSettings/write", f"{company.apim}/providers/microsoft.insights/diagnosticSettings/to-siem"),
         ("Microsoft.KeyVault/vaults/accessPolicies/write", company.arm("rg-data", "Microsoft.KeyVault/vaults", "main")),

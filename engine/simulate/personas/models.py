@@ -93,7 +93,16 @@ class Models:
             oid = company.identities[rng.randrange(4)].oid
             deployment = rng.choice(("gpt-4o-mini", "gpt-4o-mini", "gpt-4o"))
             status = rng.choice((429, 429, 400)) if rng.random() < 0.03 else 200
-            log.request(scene.at(), company.egress["azure"], oid, status=status, length=int(rng.lognormvariate(7.2, 0.9)), deployment=deployment)
+            resource = rng.choice(company.openai)
+            log.request(
+                scene.at(),
+                company.egress["azure"],
+                oid,
+                resource=resource,
+                status=status,
+                length=int(rng.lognormvariate(7.2, 0.9)),
+                deployment=deployment,
+            )
         for _ in range(scene.count(4 * load)):
             prompt, answer = texts.task(rng)
             messages = [{"role": "system", "content": texts.SYSTEM}, {"role": "user", "content": prompt}]

@@ -6,7 +6,7 @@ from typing import Any
 
 Mapping = dict[str, Any]
 
-VERSION = 1
+VERSION = 2
 """Of mappings and templates; rises with every change of them."""
 
 _LONGEST = 1024

@@ -13,7 +13,7 @@ from engine.documents.ecs import DATASET
 from engine.model import Level, State
 from engine.sinks.base import Delivery, Sent, change, told
 from engine.sinks.elastic.client import reason_of
-from engine.sinks.elastic.templates import index, stream
+from engine.sinks.elastic.templates import incident_index, index, stream
 from engine.sinks.retrying import REFUSED, TRANSIENT
 
 STATE_FIELDS = ("crosswind.alert.revision", "crosswind.alert.level", "crosswind.alert.state")
@@ -55,11 +55,14 @@ class Meaning(Enum):
 
 
 def work_of(delivery: Delivery, namespace: str) -> Work:
-    """A first delivery goes to the data stream under the uid of the alert; news of a known alert under uid and revision; every state to the index."""
+    """Every state goes to the index of its kind; of an alert the first one to the data stream too, under its uid, and news under uid and revision."""
     body = _body(delivery.document)
-    action = {"index": {"_index": index(namespace), "_id": delivery.uid, "version": delivery.revision, "version_type": "external"}}
+    where = incident_index(namespace) if delivery.incident else index(namespace)
+    action = {"index": {"_index": where, "_id": delivery.uid, "version": delivery.revision, "version_type": "external"}}
     left = [Operation(orjson.dumps(action) + b"\n" + body, delivery.uid, False)]
-    if delivery.previous is None:
+    if delivery.incident:
+        pass  # what it is made of is in the data stream
+    elif delivery.previous is None:
         left.insert(0, _create(body, delivery.uid, namespace))
     elif news := _news(delivery, delivery.previous, namespace):
         left.insert(0, news)

@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import SinkError
 from engine.sinks.elastic.client import as_sink_error
+from engine.sinks.elastic.incident_mappings import incident_mappings
 from engine.sinks.elastic.mappings import VERSION, mappings
-from engine.sinks.elastic.templates import INDEX_TEMPLATE, STREAM_TEMPLATE, component_templates, index, index_templates, stream
+from engine.sinks.elastic.templates import (
+    INCIDENT_TEMPLATE,
+    INDEX_TEMPLATE,
+    STREAM_TEMPLATE,
+    component_templates,
+    incident_index,
+    index,
+    index_templates,
+    stream,
+)
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -26,10 +36,15 @@ def install(client: Elasticsearch, sink: str, namespace: str, retention: str) ->
             client.cluster.put_component_template(name=name, **_arguments(component))
         for name, template in index_templates(retention).items():
             client.indices.put_index_template(name=name, **_arguments(template))
-        done = [f"templates {STREAM_TEMPLATE} and {INDEX_TEMPLATE}, version {VERSION}"]
-        for kind, name in (("data stream", stream(namespace)), ("index", index(namespace))):
+        done = [f"templates {STREAM_TEMPLATE}, {INDEX_TEMPLATE} and {INCIDENT_TEMPLATE}, version {VERSION}"]
+        places = (
+            ("data stream", stream(namespace), mappings()),
+            ("index", index(namespace), mappings()),
+            ("index", incident_index(namespace), incident_mappings()),
+        )
+        for kind, name, mapping in places:
             if client.indices.exists(index=name):
-                properties: dict[str, Any] = mappings()["properties"]
+                properties: dict[str, Any] = mapping["properties"]
                 client.indices.put_mapping(index=name, properties=properties)
                 done.append(f"{kind} {name}: mapping brought up to version {VERSION}")
             else:
@@ -52,7 +67,7 @@ def test(client: Elasticsearch, sink: str, namespace: str) -> list[str]:
                 f"sink {sink}: the templates in the cluster are of version {installed}, needed is {VERSION}; run `crosswind sinks install {sink}`"
             )
         done.append(f"templates of version {installed}")
-        for name in (stream(namespace), index(namespace)):
+        for name in (stream(namespace), index(namespace), incident_index(namespace)):
             done.append(_writable(client, sink, name))
         return done
     except Exception as error:

@@ -1,0 +1,172 @@
+"""The Spark runner itself: what it says when something is missing or breaks, what people see of it, and that nobody else pays for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from engine.config import load_config
+from engine.errors import EngineError, StateError
+from engine.pipeline.scheduled import run
+from engine.runners.base import Stage, StageProgress
+from engine.runners.spark import SparkRunner
+from engine.store.lake_care import vacuum
+from tests.conftest import ROOT, Ran
+from tests.logs import ALERT, command, event, lines, quiet
+from tests.running import Place, call
+
+Cli = Callable[..., Ran]
+STAGE = Stage("testing", "batch 7")
+
+
+@dataclass(frozen=True)
+class Work:
+    """Doubles numbers; refuses ``refused``, breaks on ``broken``."""
+
+    refused: int = -1
+    broken: int = -1
+
+    def __call__(self, number: int) -> int:
+        if number == self.refused:
+            raise StateError(f"the disk of {number} is full")
+        if number == self.broken:
+            raise ZeroDivisionError("something that nobody expected")
+        return 2 * number
+
+
+def dealt(number: int) -> Iterable[tuple[int, pl.DataFrame]]:
+    return [(number % 3, pl.DataFrame({"number": [number], "big": [2**63 + number]}, schema_overrides={"big": pl.UInt64()}))]
+
+
+def summed(heap: int, frames: Any) -> tuple[int, int, int]:
+    rows = pl.concat(frames)
+    return heap, int(rows["number"].sum()), int(rows["big"].max()) - 2**63
+
+
+def test_every_task_gives_its_result_once(spark: Any) -> None:
+    told: list[StageProgress] = []
+    runner = SparkRunner(spark, progress=told.append)
+    assert sorted(runner.each(STAGE, Work(), list(range(20)))) == [2 * number for number in range(20)]
+    assert list(runner.each(STAGE, Work(), [])) == []
+    assert {step.doing for step in told} == {"testing"}
+    assert sorted(runner.heaps(STAGE, dealt, list(range(9)), summed)) == [(0, 9, 6), (1, 12, 7), (2, 15, 8)]
+
+
+def test_errors_for_people_arrive_as_they_are(spark: Any) -> None:
+    with pytest.raises(StateError, match=r"^the disk of 3 is full$"):
+        list(SparkRunner(spark).each(STAGE, Work(refused=3), list(range(5))))
+
+
+def test_other_errors_are_named_in_one_line(spark: Any) -> None:
+    with pytest.raises(EngineError, match="something that nobody expected") as caught:
+        list(SparkRunner(spark).each(STAGE, Work(broken=1), list(range(2))))
+    assert "\n" not in str(caught.value)
+
+
+def test_work_ends_when_somebody_wants_to_stop(spark: Any) -> None:
+    assert list(SparkRunner(spark).each(STAGE, Work(), list(range(40)), lambda: True)) == []
+
+
+def test_jobs_tell_batch_source_and_rules_and_no_secret(spark: Any, tmp_path: Path) -> None:
+    place = Place(tmp_path / "place")
+    secret = "s3cr3t-of-the-sink"
+    place.config.write_text(place.config.read_text() + f'[sink.hook]\ntype = "webhook"\nurl = "https://192.0.2.1/x"\nsecret = "{secret}"\n')
+    place.put("a.json", call(1, 0))
+    run(load_config(place.config, {}), lambda: datetime(2026, 3, 4, tzinfo=UTC), runner=SparkRunner(spark, tasks=1), deliver=False)
+    store = spark.sparkContext._jsc.sc().statusStore()
+    jobs = store.jobsList(None)
+    told = [jobs.apply(at).description() for at in range(jobs.size())]
+    said = [text.get() for text in told if text.isDefined()]
+    mine = [text for text in said if "batch 1 of trail" in text]
+    assert any(text.startswith("crosswind: reading, batch 1 of trail, rules ") for text in mine)
+    assert secret not in repr(said)
+    assert not any(secret in value for _, value in spark.sparkContext.getConf().getAll())
+
+
+def test_what_tasks_left_behind_stays_out_of_the_lake(spark: Any, tmp_path: Path) -> None:
+    """A file that a lost attempt wrote is in the folder of the table and in no row of it, and vacuum takes it away."""
+    place = Place(tmp_path / "place")
+    place.put("a.json", call(1, 0))
+    runner = SparkRunner(spark, tasks=1)
+    now = datetime(2026, 3, 4, tzinfo=UTC)
+    run(load_config(place.config, {}), lambda: now, runner=runner)
+    (written,) = place.lake().files("events")
+    orphan = written.with_name("batch-00000002-0123.parquet")
+    orphan.write_bytes(written.read_bytes())
+    place.put("b.json", call(2, 300))
+    run(load_config(place.config, {}), lambda: now, runner=runner)
+    assert place.events()["x.uid"].n_unique() == place.events().height == 2
+    assert not (place.root / "lake/_scratch").exists()
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (place.root / "lake").rglob("*") if path != orphan)
+    os.utime(orphan, (0, 0))
+    vacuum(place.lake())
+    assert not orphan.exists()
+
+
+# --- without Spark ----------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.xdist_group("spark")
+def test_the_command_is_quiet_and_finds_what_a_scan_finds(spark: Any, tmp_path: Path) -> None:
+    logs = tmp_path / "a.json"
+    logs.write_bytes(lines(event(1), quiet(2)))
+    here = command("scan", logs)
+    there = command("scan", "--engine", "spark", "--master", "local[1]", logs, timeout=600)
+    assert there.returncode == here.returncode == 0, there.stderr
+    assert there.stdout == here.stdout
+    assert ALERT.encode() in there.stdout
+    assert b"WARN" not in there.stderr
+    assert b"incubator" not in there.stderr
+    assert b"reading" in there.stderr
+
+
+def test_without_java_the_way_out_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(lines(event(1)))
+    found = command("scan", "--engine", "spark", tmp_path / "a.json", env={"PATH": str(tmp_path), "JAVA_HOME": ""})
+    assert (found.returncode, found.stderr.count(b"\n")) == (2, 1)
+    assert b"needs Java 17" in found.stderr
+    assert b"openjdk-17" in found.stderr
+
+
+def test_without_the_packages_the_way_out_is_named(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.json").write_bytes(lines(event(1)))
+    real = __import__("importlib.util").util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == "pyspark" else real(name, *rest))
+    found = cli("scan", "--engine", "spark", tmp_path / "a.json")
+    assert (found.code, found.out) == (2, "")
+    assert found.err == "crosswind: --engine spark needs the package pyspark: pip install 'crosswind[spark]'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--master", "local[2]"), "go with --engine spark"),
+        (("--spark-conf", "spark.x=1"), "go with --engine spark"),
+        (("--engine", "spark", "--spark-conf", "x=1"), "write spark.NAME=VALUE"),
+        (("--engine", "spark", "--spark-conf", "spark.x"), "write spark.NAME=VALUE"),
+        (("--engine", "spark", "--jobs", "2", "--master", "local[2]"), "--jobs is for this machine"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(cli: Cli, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    (tmp_path / "a.json").write_bytes(lines(event(1)))
+    found = cli("scan", *arguments, tmp_path / "a.json")
+    assert found.code == 2
+    assert message in found.err
+
+
+def test_nothing_else_imports_spark() -> None:
+    loaded = "[name for name in ('pyspark', 'pandas') if name in sys.modules]"
+    text = f"import sys, engine; from engine.pipeline import scan; engine.SparkRunner; print({loaded})"
+    told = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert told.stdout == "[]\n"
