@@ -53,20 +53,18 @@ def known_hub(entity: str) -> str | None:
     return "belongs to the provider or to everybody" if _SERVICE.fullmatch(entity) else None
 
 
-def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, never: frozenset[str], contested: pl.Series) -> pl.DataFrame:
+def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, contested: pl.Series) -> pl.DataFrame:
     """The rows of ``keyed`` (``alert``, ``key``, ``strength``, ``actor``) that must not join: ``alert``, ``key``, ``why``.
 
     Everything that is counted is counted over the 30 UTC days before the day the alert begins, so nothing that happens that day or later changes it;
-    only `FAN_OUT`, a bound on work, counts that day itself. ``never`` are the operator's own hubs, ``contested`` the e-mail addresses of
-    several people.
+    only `FAN_OUT`, a bound on work, counts that day itself. ``contested`` are the e-mail addresses of several people.
     """
     days = pl.DataFrame({"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "day": ordered.day})
     rows = keyed.join(days, on="alert").select("alert", "key", "strength", "actor", "day")
     texts = rows["key"].unique()
     # Of events and resources there are most, and nobody knows one as a hub.
-    own = texts.str.contains("^(event|request|resource):") & ~texts.is_in(list(never))
-    texts = texts.filter(~own)
-    reasons = [known_hub(text) or ("is named as one that never joins" if text in never else None) for text in texts.to_list()]
+    texts = texts.filter(~texts.str.contains("^(event|request|resource):"))
+    reasons = [known_hub(text) for text in texts.to_list()]
     named = pl.DataFrame({"key": texts, "why": pl.Series(reasons, dtype=pl.String)}).with_columns(
         pl.when(pl.col("key").is_in(contested.implode())).then(pl.lit("belongs to several identities")).otherwise("why").alias("why")
     )
@@ -84,9 +82,17 @@ _REASON: dict[str, pl.DataType] = {"key": pl.String(), "day": pl.Int64(), "why":
 
 def _within(asked: pl.DataFrame, seen: pl.DataFrame, found: pl.Expr) -> pl.DataFrame:
     """``found`` over the rows of ``seen`` (``key``, ``seen_day``, …) of the 30 days before each (key, day) asked; those without any are left out."""
-    pairs = asked.select("key", "day").unique().join(seen, on="key")
-    before = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
-    return before.group_by("key", "day").agg(found)
+    wanted = asked.select("key", "day").unique()
+    few = pl.len().over("key") <= HISTORY_DAYS
+    pairs = wanted.filter(few).join(seen, on="key")
+    near = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
+    # A key that is asked about on very many days would meet all of its rows on each of them: there every row goes to the 30 days that see it.
+    often = wanted.filter(~few)
+    rows = seen.join(often.select("key").unique(), on="key", how="semi").with_columns(
+        pl.int_ranges(pl.col("seen_day") + 1, pl.col("seen_day") + HISTORY_DAYS + 1, dtype=pl.Int64).alias("day")
+    )
+    far = rows.explode("day", empty_as_null=True, keep_nulls=True).join(often, on=["key", "day"], how="semi")
+    return pl.concat([near, far.select(near.columns)]).group_by("key", "day").agg(found)
 
 
 def _busy(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -38,15 +38,13 @@ class Given:
     """What incidents are made of beside alerts; a pure function of all of it.
 
     ``rules`` by rule uid; ``edges`` in the form of `identity.edges.EDGES`; ``sightings`` of addresses (`hubs.SIGHTINGS`), without which none is shown
-    to be rare and weak joins do not happen; ``circumstances`` by alert uid: what facts about assets make of an alert; ``never``: entities that the
-    operator says prove nothing.
+    to be rare and weak joins do not happen; ``circumstances`` by alert uid: what facts about assets make of an alert.
     """
 
     rules: Mapping[str, RuleFacts] = field(default_factory=dict)
     edges: pl.DataFrame = field(default_factory=identity_edges.empty)
     sightings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SIGHTINGS))
     circumstances: Mapping[str, tuple[Circumstance, ...]] = field(default_factory=dict)
-    never: frozenset[str] = frozenset()
 
 
 def incidents(alerts: Iterable[Alert], given: Given | None = None) -> list[Incident]:
@@ -61,7 +59,7 @@ def incidents(alerts: Iterable[Alert], given: Given | None = None) -> list[Incid
         return []
     parts = participants(ordered.alerts)
     keyed, origins = keys(parts, ordered, given.edges)
-    left_out = hubs(keyed, ordered, given.sightings, given.never, contested(parts, given.edges))
+    left_out = hubs(keyed, ordered, given.sightings, contested(parts, given.edges))
     joining = keyed.join(left_out, on=["alert", "key"], how="anti")
     groups = group(links(joining, ordered), ordered, given.rules)
     told = _Told(ordered, given, _named(parts, ordered), _main_keys(joining, parts, ordered), _behind(origins), _why_not(left_out))

@@ -19,6 +19,8 @@ SCHEMA: dict[str, pl.DataType] = {
     "role_a": pl.String(),
     "role_b": pl.String(),
 }
+SIDES = 20
+"""With more identities that touch one target, what names nobody goes with none of them."""
 _MICROS = {strength.value: int(window.total_seconds() * 1_000_000) for strength, window in WINDOWS.items()}
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -62,7 +64,8 @@ def _by_actor(keyed: pl.DataFrame) -> pl.DataFrame:
     targeted = pl.col("role").is_in(["resource", "target"])
     named = keyed.filter(targeted & pl.col("actor").is_not_null()).with_columns(pl.col("actor").alias("side"))
     open_ones = keyed.filter(~targeted | pl.col("actor").is_null())
-    beside = open_ones.join(named.select("key", "side").unique(), on="key")
+    sides = named.select("key", "side").unique().filter(pl.len().over("key") <= SIDES)
+    beside = open_ones.join(sides, on="key")
     return pl.concat([named, open_ones.with_columns(pl.lit(None, pl.String).alias("side")), beside.select(named.columns)])
 
 

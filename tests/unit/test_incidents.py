@@ -80,16 +80,22 @@ def test_what_belongs_to_somebody_is_none(entity: str) -> None:
     assert known_hub(entity) is None
 
 
-def test_root_and_what_the_operator_names_join_nothing() -> None:
+def test_root_joins_nothing() -> None:
     root = (("user", "arn:aws:iam::111122223333:root"),)
     assert sizes(incidents([alert("a", 0, entities=root), alert("b", 1, entities=root)])) == [1, 1]
-    named = Given(RULES, never=frozenset((f"aws.key:{KEY}",)))
-    assert sizes(incidents([alert("a", 0, entities=BY_KEY), alert("b", 1, entities=BY_KEY)], named)) == [1, 1]
 
 
 def test_what_has_alerts_on_most_days_is_routine_from_then_on() -> None:
     daily = [alert(f"{day:02d}", 24 * day, "looks", 0, BY_EVE) for day in range(hubs.BUSY_DAYS + 3)]
     assert sizes(incidents(daily, Given(RULES))) == [hubs.BUSY_DAYS, 1, 1, 1]
+
+
+def test_years_of_one_key_are_counted_like_a_month() -> None:
+    rare = [alert(f"{day:04d}", 24 * day, "looks", 0, BY_EVE) for day in range(0, 60 * 40, 40)]
+    daily = [alert(f"{day:04d}", 24 * day, "looks", 0, BY_EVE) for day in range(250, 250 + hubs.BUSY_DAYS + 3)]
+    found = incidents([*rare, *daily], Given(RULES))
+    # On day 259 the days 240 and 250 to 258 were busy; on day 280 those from 250 on; on day 320 none.
+    assert sorted(each.alert_uids[0] for each in found if each.notes) == ["0259", "0260", "0261", "0262", "0280"]
 
 
 def test_a_resource_that_many_touch_does_not_join() -> None:
