@@ -15,7 +15,7 @@ BUSY_DAYS = 10
 """An entity with alerts on so many of the 30 days before is routine: a scanner, a posture tool, a job that trips the same rules every night."""
 SHARED_BY = 4
 """More acting identities than this behind one address, or on one resource, in the 30 days before: an egress, a NAT, a shared store."""
-RARE_BITS = 8.0
+RARE_BITS = 8
 """An address is rare when fewer than 1 in 2^8 sightings of the 30 days before were of it."""
 FAN_OUT = 1_000
 """Alerts one key may join on one UTC day."""
@@ -131,14 +131,14 @@ def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
         weak.join(totals, on="day", how="left")
         .join(counted, on=["key", "day"], how="left")
         .with_columns(pl.col("total", "n", "actors").fill_null(0))
-        .with_columns(bits=((pl.col("total") + 1) / (pl.col("n") + 1)).log(2))
+        .with_columns(common=pl.col("total") + 1 < 2**RARE_BITS * (pl.col("n") + 1))
     )
     why = (
         pl.when(pl.col("actors") > SHARED_BY)
         .then(pl.format("was used by {} identities in the 30 days before: a shared way out", "actors"))
-        .when(pl.col("total") < 2**RARE_BITS)
+        .when(pl.col("common") & (pl.col("n") == 0))
         .then(pl.lit("cannot be shown to be rare: too little is known of the 30 days before"))
-        .when(pl.col("bits") < RARE_BITS)
+        .when("common")
         .then(pl.format("is common: {} of {} sightings in the 30 days before", "n", "total"))
     )
     return judged.select("key", "day", why.alias("why")).drop_nulls()

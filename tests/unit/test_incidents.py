@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -48,15 +49,15 @@ def test_weak_joins_need_two_tactics() -> None:
 @pytest.mark.parametrize(
     "seen",
     [
-        sightings({}, ordinary=254),
-        sightings({f"ip:{IP}": 1}, ordinary=480),
-        sightings({f"ip:{IP}": 5}, ordinary=9_000, actors=5),
-        sightings({}, days_before=31),
-        sightings({}, days_before=0),
+        {"seen": {}, "ordinary": 254},
+        {"seen": {f"ip:{IP}": 1}, "ordinary": 480},
+        {"seen": {f"ip:{IP}": 5}, "ordinary": 9_000, "actors": 5},
+        {"seen": {}, "days_before": 31},
+        {"seen": {}, "days_before": 0},
     ],
 )
-def test_an_address_that_is_not_shown_to_be_rare_joins_nothing_and_that_is_said(seen: object) -> None:
-    found = incidents([alert("a", 0, "looks", 0, BY_IP), alert("b", 1, "takes", 0, BY_IP)], Given(RULES, sightings=seen))  # type: ignore[arg-type]
+def test_an_address_that_is_not_shown_to_be_rare_joins_nothing_and_that_is_said(seen: dict[str, Any]) -> None:
+    found = incidents([alert("a", 0, "looks", 0, BY_IP), alert("b", 1, "takes", 0, BY_IP)], Given(RULES, sightings=sightings(**seen)))
     assert sizes(found) == [1, 1]
     assert found[0].notes[0].startswith(f"ip:{IP} joined nothing: it ")
 
@@ -78,6 +79,13 @@ def test_what_belongs_to_everybody_is_a_hub(entity: str) -> None:
 @pytest.mark.parametrize("entity", ["ip:203.0.113.7", f"aws.user:{EVE}", "gcp.account:ci@example.iam.gserviceaccount.com", "resource:a/b"])
 def test_what_belongs_to_somebody_is_none(entity: str) -> None:
     assert known_hub(entity) is None
+
+
+def test_an_address_is_rare_from_the_256th_part_on() -> None:
+    pair = [alert("a", 0, "looks", 0, BY_IP), alert("b", 1, "takes", 0, BY_IP)]
+    assert sizes(incidents(pair, Given(RULES, sightings=sightings({}, ordinary=255)))) == [2]
+    assert sizes(incidents(pair, Given(RULES, sightings=sightings({f"ip:{IP}": 1}, ordinary=510)))) == [2]
+    assert sizes(incidents(pair, Given(RULES, sightings=sightings({f"ip:{IP}": 1}, ordinary=509)))) == [1, 1]
 
 
 def test_root_joins_nothing() -> None:
