@@ -152,7 +152,8 @@ def equal(one: Place, other: Place) -> None:
     assert [text.replace(at, "") for text in map(repr, one.alerts().values())] == [
         text.replace(there, "") for text in map(repr, other.alerts().values())
     ]
-    assert [document["uid"] for document in one.delivered()] == [document["uid"] for document in other.delivered()]
+    assert one.incidents() == other.incidents()
+    assert [document["uid"] for document in one.told()] == [document["uid"] for document in other.told()]
 
 
 def test_a_run_over_the_sample_logs_stores_the_same(divided: Divided, tmp_path: Path) -> None:

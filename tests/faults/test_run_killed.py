@@ -28,7 +28,7 @@ RUNS = 60 if settings().max_examples < LONG else 200
 
 POINTS = [
     *((step, number, when) for step in ("write_plan", "commit") for number in (1, 2) for when in ("before", "after")),
-    *(("lake", number, when) for number in range(1, 7) for when in ("before", "after")),
+    *(("lake", number, when) for number in range(1, 9) for when in ("before", "after")),
     *((step, 1, when) for step in ("send", "delivered") for when in ("before", "after")),
 ]
 
@@ -134,7 +134,7 @@ def test_rules_changed_again_while_a_batch_was_half_done(story: Story, cli: Call
     place.rules(*newest)
     assert cli("run", "--config", place.config).code == 3
     wanted = place.alerts()
-    for number in range(1, 7):
+    for number in range(1, 9):
         story.again()
         assert ended(child(place.config, "lake", number, "after")) == -signal.SIGKILL
         place.rules(*newest)
