@@ -118,7 +118,11 @@ class SparkRunner:
         # Jobs are labelled by thread, and this one has to see whether somebody wants to stop.
         with ThreadPoolExecutor(1, thread_name_prefix="crosswind-spark") as pool:
             running = pool.submit(collect)
-            rows = self._awaited(running, tag, stage, stopped)
+            try:
+                rows = self._awaited(running, tag, stage, stopped)
+            except BaseException:
+                self._cancel(tag)  # or leaving this block would wait for the job that nobody wants any more
+                raise
         for row in rows:
             result = pickle.loads(row[0])  # noqa: S301  made by our own tasks
             if isinstance(result, Failed):
