@@ -136,7 +136,8 @@ def _connected(master: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
     try:
         spark = builder.getOrCreate()
     except Exception as error:
-        raise EngineError(f"no Spark Connect server answers at {master}: {_told(error, None)}") from error
+        place = master.partition(";")[0]  # behind it stand parameters, of which one is a token
+        raise EngineError(f"no Spark Connect server answers at {place}: {_told(error, None).replace(master, place)}") from error
     try:
         yield spark
     finally:
