@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import IO, TYPE_CHECKING, Any
 
@@ -143,8 +142,3 @@ def _connected(master: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
     finally:
         with suppress(Exception):
             spark.stop()
-
-
-def scratch_hint() -> str:
-    """Where temporary files of a run are, and how to have them elsewhere."""
-    return f"temporary files are in {Path(tempfile.gettempdir())}; on a cluster set TMPDIR to a directory that all machines share"
