@@ -21,8 +21,9 @@ def check_outputs(**paths: Path | None) -> None:
 
 
 @contextmanager
-def open_output(path: Path | None) -> Iterator[TextIO]:
-    """A text stream to ``path`` (None: standard output). A file appears under its name only when the block ends well.
+def open_output(path: Path | None, *, private: bool = False) -> Iterator[TextIO]:
+    """A text stream to ``path`` (None: standard output). A file appears under its name only when the block ends well, readable by its owner alone
+    where it is ``private``.
 
     Raises SinkError where writing fails, such as on a full disk or because the reader of a pipe went away.
     """
@@ -34,7 +35,7 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
             with path.open("w", encoding="utf-8") as stream:
                 yield stream
         else:
-            with _beside(path) as stream:
+            with _beside(path, private) as stream:
                 yield stream
     except BrokenPipeError as error:
         silence()
@@ -51,13 +52,14 @@ def silence() -> None:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[TextIO]:
+def _beside(path: Path, private: bool) -> Iterator[TextIO]:
     """A stream to a new file next to ``path`` that takes its place in the end, and is gone where the block does not end well."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(handle, "w", encoding="utf-8", newline="") as stream:
             yield stream
-        os.chmod(name, 0o666 & ~_umask())
+        if not private:  # as it was made
+            os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

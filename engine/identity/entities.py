@@ -69,7 +69,6 @@ _FORMS = {
 
 _DASHLESS = re.compile(r"[0-9a-f]{32}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_GUEST = re.compile(r"(?P<local>.+)_(?P<domain>[^_@]+)#ext#@[^@]+", re.IGNORECASE)
 _LEGACY = ("ASIAI", "ASIAJ", "AKIAI", "AKIAJ")
 _KEY = re.compile(r"A[KS]IA[A-Z2-7]{16}")
 
@@ -153,12 +152,6 @@ def guid(text: str) -> str | None:
     if _DASHLESS.fullmatch(folded):
         return f"{folded[:8]}-{folded[8:12]}-{folded[12:16]}-{folded[16:20]}-{folded[20:]}"
     return folded if _GUID.fullmatch(folded) else None
-
-
-def home_of_guest(email: str) -> str | None:
-    """The address a guest has at home: ``ana@example.com`` for ``ana_example.com#EXT#@tenant.onmicrosoft.com``; None for one who is no guest."""
-    found = _GUEST.fullmatch(email.strip())
-    return f"{found['local']}@{found['domain']}".lower() if found else None
 
 
 def sign_in_of_token(uti: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine.errors import ConfigError, CrosswindError, SinkError, UsageError
 from engine.model import Level
 from engine.report.rule_files import near
+from engine.runners.base import never
 from engine.sinks import make_sink
 from engine.sinks.base import Sink
 from engine.sinks.drain import Drained, drain
@@ -46,10 +47,6 @@ class Standing:
     dead: tuple[DeadLetter, ...]
 
 
-def _never() -> bool:
-    return False
-
-
 def deliver(
     config: Config,
     state: State,
@@ -57,7 +54,7 @@ def deliver(
     names: Sequence[str] = (),
     limit: int | None = None,
     *,
-    stopped: Callable[[], bool] = _never,
+    stopped: Callable[[], bool] = never,
 ) -> tuple[Drained, ...]:
     """Drain the outbox into the sinks (none named: all), each for itself: one that cannot even be made keeps nothing from the others.
 

@@ -13,7 +13,7 @@ import polars as pl
 from connectors.batches import Batch, list_input
 from connectors.normalize import Want, columns_of
 from connectors.sources import load_mappings
-from engine.errors import UsageError
+from engine.errors import InputError, UsageError
 from engine.identity.chain import Account, account, named
 from engine.identity.edges import together
 from engine.model import RunReport
@@ -60,11 +60,16 @@ def known_of(
     config: str | Path | None = None,
     stdin: BinaryIO | None = None,
 ) -> KnownOf:
-    """What the logs below ``paths``, else the lake of the configuration, know of ``identifier``. Raises UsageError where that is nothing."""
+    """What the logs below ``paths``, else the lake of the configuration, know of ``identifier``. Raises UsageError where that is nothing,
+    InputError where it is nothing and not everything could be read.
+    """
     found = graph(paths, settings, stdin=stdin) if paths else graph_of_lake(settings, config)
     names = named(identifier, found.edges)
     if not names:
         where = "these logs" if paths else "the lake"
+        if (report := found.report) is not None and (report.interrupted or report.objects_failed or report.rejected):
+            why = "interrupted" if report.interrupted else next(iter(report.failures), f"{report.rejected:,} records could not be read")
+            raise InputError(f"nothing in what could be read of {where} tells of {identifier!r} ({found.events:,} events): {why}")
         raise UsageError(
             f"nothing in {where} tells of {identifier!r} ({found.events:,} events, {found.edges.height:,} edges between identities); "
             "give the identifier as it stands in the logs, or as `type:value`"

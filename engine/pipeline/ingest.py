@@ -41,7 +41,7 @@ from engine.pipeline.regrouping import Regrouped, regroup
 from engine.pipeline.revising import FIRST, LAST, Revision, Span, at_once, overall, revision, union
 from engine.report.account import build_report
 from engine.report.summary import as_json
-from engine.runners.base import Runner, Stage, never
+from engine.runners.base import Runner, Stage
 from engine.runners.local import LocalRunner
 from engine.schedule.checks import PREFIX
 from engine.schema import Mapping as SourceMapping
@@ -264,9 +264,13 @@ def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, da
         if worth_it(rows, bench.runner) and not by_principal:
             about = Stage("", f"batch {batch}, rules {rules_digest(bench.program)[:12]}")
             # To stop here would leave a batch in the lake that the state does not know yet: the next run would take it up, but so can this one.
-            told = far_alerts(paths, HitFile(bench.program, dict(reads)), work, rows, bench.runner, about, never)
+            told = far_alerts(paths, HitFile(bench.program, dict(reads)), work, rows, bench.runner, about, unstopped)
             return told or Gathered()
         return at_once(work, reads, hits)
+
+    def unstopped() -> bool:
+        bench.stopped()  # which renews the lease
+        return False
 
     def stored_alerts(uids: Sequence[str], low: datetime, high: datetime) -> list[Alert]:
         wanted = set(uids)

@@ -30,6 +30,9 @@ from engine.store.lake import Lake
 from engine.store.lake_tables import CONTENT
 from engine.store.memory import EventIndex
 
+_PARTS = 1_000
+"""So many frames of edges wait before they are put together: most tell the same again."""
+
 
 @dataclass(slots=True)
 class Written:
@@ -113,6 +116,8 @@ def _gather(
                 index.add(rows)
             rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
             edges += [in_own_memory(each.select(EDGE)) for each in found.edges if each.height]
+            if len(edges) > _PARTS:
+                edges = [pl.concat(edges).unique()]
         if stopped():
             return None
         losers = index.resolve(partial(given.read_again, settings.limits))

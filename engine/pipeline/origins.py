@@ -89,9 +89,10 @@ def touched_by(
     affected = pl.concat([fresh["child"], below]).unique().alias("entity").to_frame()
     by_source = actors_by_source(mappings)
     low = min(since.values(), default=None) if since.keys() >= mappings.keys() else None
-    hits = lake.hits_between(None, low, None).select("rule", "x.source", "time", *columns(by_source)).collect()
+    found_hits = lake.hits_between(None, low, None)
     for source, moment in since.items():
-        hits = hits.filter((pl.col("x.source") != source) | (pl.col("time") >= moment))
+        found_hits = found_hits.filter((pl.col("x.source") != source) | (pl.col("time") >= moment))
+    hits = found_hits.select("rule", "x.source", "time", *columns(by_source)).collect()
     rows = actors(hits, by_source).join(affected, on="entity", how="semi")["row"].unique()
     found: dict[str, Span] = {}
     for rule, first, last in hits[rows].group_by("rule").agg(first=pl.col("time").min(), last=pl.col("time").max()).iter_rows():

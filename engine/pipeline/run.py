@@ -20,6 +20,7 @@ from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program, compile_program
+from engine.identity.edges import together
 from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.correlating import raise_alerts
@@ -34,6 +35,9 @@ from engine.schema import Mapping
 from engine.sigma.cache import load_cached
 from engine.sigma.ruleset import RuleSet
 from engine.store.memory import EventIndex, HitStore, Losers
+
+_PARTS = 1_000
+"""So many frames of edges wait before they are put together: most tell the same again."""
 
 AHEAD = 4
 """So many batches are read while the rules are loaded and compiled."""
@@ -148,6 +152,8 @@ def _gather(
                 store.add(hits)
             edges.extend(found.edges)
             sightings.extend(found.sightings)
+            if len(edges) > _PARTS:
+                edges, sightings = [together(edges)], [pl.concat(sightings).unique()]
         losers = index.resolve(read_again)
     finally:
         index.close()

@@ -25,7 +25,7 @@ def write_view(stored: StoredAlert, history: Sequence[HumanChange], form: str, s
     shown_as = document(stored, show_content=show_content)
     hunts = next_hunts(shown_as)
     if form == "ndjson":
-        changes = [change_document(each) for each in history]
+        changes = [change_document(each, show_content) for each in history]
         stream.write(json_line({**shown_as, "history": changes, "next_hunts": hunts}) + "\n")
         return
     lines = [*_head(shown_as), *_rule(shown_as), *_events(shown_as), *_evidence(shown_as)]
@@ -118,9 +118,9 @@ def section(title: str, lines: Sequence[str], *, numbered: bool = False) -> Iter
         yield from (f"  {number}. {line}" if numbered else f"  {line}" for number, line in enumerate(lines, 1))
 
 
-def change_document(change: HumanChange) -> dict[str, str]:
+def change_document(change: HumanChange, show_content: bool) -> dict[str, str]:
     """What somebody did, as plain values."""
-    return {"who": change.who, "at": timestamp(change.at), **_said(change)}
+    return {"who": change.who, "at": timestamp(change.at), **{name: shown(value, show_content) for name, value in _said(change).items()}}
 
 
 def _said(change: HumanChange) -> dict[str, str]:

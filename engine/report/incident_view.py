@@ -32,7 +32,7 @@ def write_view(
     """Write the incident with its ``alerts`` and the ``history`` of what people did about it. Values are redacted unless ``show_content``."""
     shown_as = document(stored, show_content=show_content)
     if form == "ndjson":
-        stream.write(json_line({**shown_as, "history": [change_document(each) for each in history]}) + "\n")
+        stream.write(json_line({**shown_as, "history": [change_document(each, show_content) for each in history]}) + "\n")
         return
     course = sorted(alerts, key=lambda alert: (alert.first_time, alert.uid))
     lines = [*_head(stored, shown_as), *_who(shown_as), *_course(course, shown_as, show_content), *_joins(shown_as), *_score(shown_as)]

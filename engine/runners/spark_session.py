@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import IO, TYPE_CHECKING, Any
 
@@ -136,14 +135,10 @@ def _connected(master: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
     try:
         spark = builder.getOrCreate()
     except Exception as error:
-        raise EngineError(f"no Spark Connect server answers at {master}: {_told(error, None)}") from error
+        place = master.partition(";")[0]  # behind it stand parameters, of which one is a token
+        raise EngineError(f"no Spark Connect server answers at {place}: {_told(error, None).replace(master, place)}") from error
     try:
         yield spark
     finally:
         with suppress(Exception):
             spark.stop()
-
-
-def scratch_hint() -> str:
-    """Where temporary files of a run are, and how to have them elsewhere."""
-    return f"temporary files are in {Path(tempfile.gettempdir())}; on a cluster set TMPDIR to a directory that all machines share"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from engine.identity.entities import LONGEST, account_of_key, canonical, entity, guid, home_of_guest, kind_of, sign_in_of_token
+from engine.identity.entities import LONGEST, account_of_key, canonical, entity, guid, kind_of, sign_in_of_token
 
 
 def test_entities_have_one_spelling() -> None:
@@ -38,11 +38,6 @@ def test_token_ids_tell_the_sign_in() -> None:
     assert sign_in_of_token("MjI2MDhhMjUtMWQ5Yi00NGI1LWIwZjItY2I5NGYwNmIyZDAw") == "22608a25-1d9b-44b5-b0f2-cb94f06b2d00"
     assert sign_in_of_token("22608a25-1d9b-44b5-b0f2-cb94f06b2d00") == "22608a25-1d9b-44b5-b0f2-cb94f06b2d00"
     assert [sign_in_of_token(text) for text in ("", "x", "not a token", "é" * 22, "A" * 10_000)] == [None] * 5
-
-
-def test_guests_have_a_home() -> None:
-    assert home_of_guest("ana_lima_example.com#EXT#@fabrikam.onmicrosoft.com") == "ana_lima@example.com"
-    assert home_of_guest("ana@example.com") is None
 
 
 def test_keys_tell_their_account_unless_they_are_of_the_old_kind() -> None:

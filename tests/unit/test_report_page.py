@@ -174,7 +174,7 @@ def test_the_page_tells_the_whole_incident() -> None:
         "aws.key:AKIAIOSFODNN7EXAMPLE",
         "and 2 more",
         "Must act: paas",
-        "crosswind hunt run key-use --param key='AKIA'\"'\"'; rm -rf /'",
+        "crosswind hunt run key-use --param 'key=AKIA'\"'\"'; rm -rf /'",
         "aws iam update-access-key --status Inactive",
         "203.0.113.7 joined nothing: it is shared by many",
         '"eventName": "DeleteTrail"',
@@ -189,6 +189,25 @@ def test_content_is_redacted_unless_asked_for() -> None:
     assert SECRET not in hidden
     assert SECRET in shown
     assert "made with --show-content" in shown
+
+
+def test_nothing_about_an_incident_shows_a_credential() -> None:
+    members = [replace(each, entities=(*each.entities, Entity("resource", SECRET))) for each in two()]
+    found = incident(
+        members,
+        principals=(Principal(f"ai.key:{SECRET}", Strength.STRONG),),
+        clouds=(CloudAccount("AWS", SECRET),),
+        joins=(Join(members[0].uid, members[1].uid, "sameActor", Strength.STRONG, f"ai.key:{SECRET}", (SECRET,)),),
+        factors=(Factor("alert", 70.0, 70.0, SECRET, members[0].uid),),
+        blast=Blast(read=(SECRET,)),
+        next_hunts=(NextHunt("key-use", (("key", SECRET),), "all that the key did"),),
+        containment=(Containment("AWS", "switch the key off", f"aws iam update-access-key --access-key-id {SECRET}"),),
+        notes=(f"{SECRET} joined nothing",),
+    )
+    hidden, whole = (render(page([found], members, RunReport(), NOON, show_content=each)) for each in (False, True))
+    assert SECRET[:12] not in hidden
+    assert SECRET[-8:] not in hidden
+    assert whole.count(SECRET) > 8
 
 
 def test_no_incident_is_said_with_what_was_looked_at() -> None:
@@ -238,7 +257,7 @@ def test_boxes_that_have_no_room_are_counted() -> None:
 
 
 def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match=r"cannot write the report to .*missing"):
+    with pytest.raises(SinkError, match=r"cannot write .*missing"):
         write_page([], [], RunReport(), NOON, tmp_path / "missing" / "report.html")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+from engine.documents.common import shown
 from engine.model import Alert, Incident
 from engine.report.page.layout import RuleGroup, by_rule, cut, shortened, worst
 
@@ -65,8 +66,11 @@ Node = tuple[int, str]
 Bond = tuple[Node, Node]
 
 
-def graph(incident: Incident, alerts: Sequence[Alert]) -> Graph:
-    """The entity graph of ``incident``; ``alerts`` are its members by time. Columns that would stay empty are left out."""
+def graph(incident: Incident, alerts: Sequence[Alert], *, show_content: bool = False) -> Graph:
+    """The entity graph of ``incident``; ``alerts`` are its members by time. Columns that would stay empty are left out.
+
+    Names are without credentials unless ``show_content``.
+    """
     groups = by_rule(alerts)
     people = [principal.entity for principal in incident.principals]
     shared = _shared(incident, people)
@@ -89,7 +93,7 @@ def graph(incident: Incident, alerts: Sequence[Alert]) -> Graph:
                 bonds.setdefault((seen, (3, name)), ("strong", "touched"))
     keys = _frequent(node for bond in bonds for node in bond if node[0] == 1)
     targets = _frequent(node for bond in bonds for node in bond if node[0] == 3)
-    return _drawn([people, keys, [group.uid for group in groups], targets], bonds, groups)
+    return _drawn([people, keys, [group.uid for group in groups], targets], bonds, groups, show_content)
 
 
 def _shared(incident: Incident, people: Sequence[str]) -> dict[str, dict[str, tuple[str, str]]]:
@@ -107,7 +111,7 @@ def _frequent(nodes: Iterable[Node]) -> list[str]:
     return [name for (_, name), _ in Counter(nodes).most_common()]
 
 
-def _drawn(columns: Sequence[Sequence[str]], bonds: Mapping[Bond, tuple[str, str]], groups: Sequence[RuleGroup]) -> Graph:
+def _drawn(columns: Sequence[Sequence[str]], bonds: Mapping[Bond, tuple[str, str]], groups: Sequence[RuleGroup], show_content: bool) -> Graph:
     used = [number for number, column in enumerate(columns) if column]
     place = {number: index * (WIDTH - _BOX) // max(len(used) - 1, 1) for index, number in enumerate(used)}
     tall = max((min(len(columns[number]), _MOST + 1) for number in used), default=1)
@@ -124,7 +128,7 @@ def _drawn(columns: Sequence[Sequence[str]], bonds: Mapping[Bond, tuple[str, str
         top = _TOP + (tall - len(shown) - bool(left)) * (_HIGH + _GAP) // 2
         for index, name in enumerate(shown):
             x, y = at[number, name] = place[number], top + index * (_HIGH + _GAP)
-            boxes.append(_alert(x, y, faces[name]) if number == 2 else _entity(x, y, KINDS[number], name))
+            boxes.append(_alert(x, y, faces[name]) if number == 2 else _entity(x, y, KINDS[number], name, show_content))
         if left:
             boxes.append(Box(place[number], top + len(shown) * (_HIGH + _GAP), "more", "", (f"and {left:,} more",), f"{left:,} more"))
     lines = [_line(at[a], at[b], strength, told) for (a, b), (strength, told) in bonds.items() if a in at and b in at]
@@ -146,7 +150,8 @@ def _alert(x: int, y: int, group: RuleGroup) -> Box:
     return Box(x, y, "alert", "", tuple(cut(line, _LABEL) for line in shown), group.label, group.level.word)
 
 
-def _entity(x: int, y: int, kind: str, name: str) -> Box:
+def _entity(x: int, y: int, kind: str, name: str, show_content: bool) -> Box:
+    name = shown(name, show_content)  # before it is cut: half of a credential is told by nothing
     type_, _, value = name.partition(":")
     return Box(x, y, kind, type_, (cut(value or type_, _LABEL),), name)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Any
 
 from engine import jsontext
 from engine.documents.common import clean, shown
+from engine.documents.incident import hunt_command
 from engine.documents.redaction import redact_evidence
 from engine.model import Alert, Incident, Level, RunReport
 from engine.report.page.graph import graph
@@ -102,7 +102,7 @@ def _section(incident: Incident, alerts: Sequence[Alert], number: Mapping[str, i
     blast = asdict(incident.blast)
     return {
         "confidence": str(incident.confidence),
-        "accounts": [" ".join(filter(None, (cloud.provider, cloud.account))) for cloud in incident.clouds],
+        "accounts": [_text(" ".join(filter(None, (cloud.provider, cloud.account))), show_content) for cloud in incident.clouds],
         "sources": incident.sources,
         "principals": [
             {
@@ -113,8 +113,8 @@ def _section(incident: Incident, alerts: Sequence[Alert], number: Mapping[str, i
             for each in incident.principals
         ],
         "timeline": timeline(incident, alerts),
-        "graph": graph(incident, alerts),
-        "factors": [{**asdict(factor), "rule": titles.get(factor.about, "")} for factor in incident.factors],
+        "graph": graph(incident, alerts, show_content=show_content),
+        "factors": [{**asdict(factor), "why": _text(factor.why, show_content), "rule": titles.get(factor.about, "")} for factor in incident.factors],
         "joins": joins,
         "joins_left": incident.joins_total - len(joins),
         "blast": [
@@ -122,17 +122,11 @@ def _section(incident: Incident, alerts: Sequence[Alert], number: Mapping[str, i
         ],
         "blast_left": incident.blast.left_out,
         "responsibility": incident.responsibility,
-        "hunts": [
-            {
-                "command": " ".join(["crosswind hunt run", hunt.name, *(f"--param {name}={shlex.quote(value)}" for name, value in hunt.parameters)]),
-                "why": hunt.why,
-            }
-            for hunt in incident.next_hunts
-        ],
-        "containment": [asdict(step) for step in incident.containment],
+        "hunts": [{"command": shown(hunt_command(hunt), show_content), "why": hunt.why} for hunt in incident.next_hunts],
+        "containment": [{**asdict(step), "command": shown(step.command, show_content)} for step in incident.containment],
         "continues": _neighbour(incident.continues, number),
         "continued_by": _neighbour(incident.continued_by, number),
-        "notes": incident.notes,
+        "notes": [_text(note, show_content) for note in incident.notes],
         "opened": [_alert(alert, place, show_content) for place, alert in enumerate(alerts[:ALERTS], 1)],
         "left": max(len(alerts) - ALERTS, 0),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -11,8 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from engine.documents.destination import open_output
 from engine.documents.escaping import safe_lines
-from engine.errors import SinkError
 from engine.model import Alert, Incident, RunReport
 from engine.report.page.view import Page, page
 
@@ -30,12 +29,8 @@ def write_page(
 ) -> None:
     """Write the page to ``path``, readable by its owner alone: logs are private. Raises SinkError where that cannot be done."""
     text = render(page(incidents, alerts, report, now, show_content=show_content))
-    try:
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise SinkError(f"cannot write the report to {path}: {error.strerror or error}") from error
+    with open_output(path, private=True) as stream:
+        stream.write(text)
 
 
 def render(shown: Page) -> str:

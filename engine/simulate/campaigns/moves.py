@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.simulate import lexicon, texts
+from engine.simulate import lexicon
 from engine.simulate.act import Act
 from engine.simulate.company import ServiceUser
 from engine.simulate.native import bedrock, ids
@@ -204,8 +204,3 @@ def stolen(a: Act, user: ServiceUser) -> AwsCaller:
     """The actor with a program's long-lived key."""
     a.is_also(user.name, f"aws.key:{user.key}")
     return iam_user(user.account, user.name, user.uid, user.key, a.exits[0], a.agent)
-
-
-def benign_text(a: Act) -> tuple[str, str]:
-    """An everyday question and its answer."""
-    return texts.task(a.rng)
