@@ -70,7 +70,7 @@ def deliveries(numbers: Iterable[int], layout: Layout = Layout.ECS, **changes: A
 def incident_delivery(number: int, revision: int, layout: Layout = Layout.ECS, *, previous: Sent | None = None, **changes: Any) -> Delivery:
     """An incident with this number as uid on its way out; its id is the number plus one, and a secret stands in its title."""
     (made,) = incidents([incident_alert("a", 1)], Given(RULES))
-    named = replace(made, uid=f"{number:032x}", title=f"used {SECRET}", **changes)
+    named = replace(made, uid=f"{number:032x}", **{"title": f"used {SECRET}", **changes})
     stored = StoredIncident(named, revision, revision, State.LIVE, None, None, None, None, NOW - timedelta(hours=1), NOW, None)
     document = incident_to_delivered(stored, layout)
     return Delivery(number + 1, named.uid, revision, document, named.level, State.LIVE, previous, incident=True)

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from engine.config import load_config
+from engine.identity.edges import together
 from engine.model import Level, RunReport
 from engine.pipeline import ScanResult, Settings, scan
 from engine.pipeline.hunt_sigma import hunt_sigma
@@ -130,11 +131,14 @@ def worked(place: Place, runner: Runner | None = None) -> RunSummary:
 
 
 def stored(place: Place) -> dict[str, pl.DataFrame]:
-    """Every row of every table in a fixed order."""
+    """Every row of every table in a fixed order; of edges, which any number of tasks may tell, what they say together."""
     root = pl.lit(str(place.root))
     found = {}
     for name, table in TABLES.items():
         rows = place.lake().scan(name).select(list(table.columns)).collect()
+        if name == "edges":
+            found[name] = together([rows])
+            continue
         texts = [column for column in ("x.object", "object", "reason") if column in rows.columns]
         rows = rows.with_columns(pl.col(column).str.replace_all(root, "", literal=True) for column in texts)
         found[name] = rows.sort(

@@ -27,7 +27,7 @@ KEYS = {
     *("title", "name", "id", "status", "description", "author", "date", "tags", "correlation", "falsepositives", "level"),
     *("log_tier", "layer", "responsibility", "response", "tests"),
 }
-LEVELS = {"low", "medium", "high", "critical"}
+LEVELS = {"informational", "low", "medium", "high", "critical"}  # informational: only other correlations hear it
 DAY = datetime(2026, 3, 4, tzinfo=UTC)
 
 

@@ -14,8 +14,8 @@ from engine.model import Level, State
 from engine.sinks import make_sink
 from engine.sinks.base import Delivery, Sent
 from engine.sinks.retrying import Backoff
-from engine.sinks.webhook import SIGNATURE, WebhookSink, sign
-from tests.outbox import LIVE, NOW, configured, deliveries, delivery, kept
+from engine.sinks.webhook import SIGNATURE, WebhookSink, incident_text, sign
+from tests.outbox import LIVE, NOW, configured, deliveries, delivery, incident_delivery, kept
 from tests.webhook_double import Receiver, receiver
 
 
@@ -118,3 +118,13 @@ def test_texts_of_logs_make_no_link_and_call_nobody(got: Receiver) -> None:
     assert "@here" not in text
     assert "&lt;!channel&gt;" in text
     assert len(text) < 3100
+
+
+def test_people_read_an_incident_without_its_markup() -> None:
+    found = incident_delivery(7, 1, Layout.NDJSON, title="a <@U1> `b`")
+    text = incident_text(dict(found.document), found.change)
+    assert text.startswith("*[MEDIUM ")
+    assert "] a &lt;" in text
+    assert "<@U1>" not in text
+    assert "discovery" in text
+    assert text.endswith("incident " + f"{7:032x}")
