@@ -131,7 +131,8 @@ def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
         weak.join(totals, on="day", how="left")
         .join(counted, on=["key", "day"], how="left")
         .with_columns(pl.col("total", "n", "actors").fill_null(0))
-        .with_columns(common=pl.col("total") + 1 < 2**RARE_BITS * (pl.col("n") + 1))
+        # Addresses alone are sighted: of anything else nobody knows how common it is.
+        .with_columns(common=(pl.col("total") + 1 < 2**RARE_BITS * (pl.col("n") + 1)) | ~pl.col("key").str.starts_with("ip:"))
     )
     why = (
         pl.when(pl.col("actors") > SHARED_BY)

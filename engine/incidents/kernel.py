@@ -112,7 +112,7 @@ def _behind(origins: pl.DataFrame) -> list[list[tuple[str, str, list[str]]]]:
 
 def _why_not(left_out: pl.DataFrame) -> list[list[str]]:
     found: defaultdict[int, list[str]] = defaultdict(list)
-    for alert, key, why in left_out.filter(~pl.col("key").str.starts_with("request:")).select("alert", "key", "why").iter_rows():
+    for alert, key, why in left_out.filter(~pl.col("key").str.contains("^(request|asn_agent):")).select("alert", "key", "why").iter_rows():
         found[alert].append(f"{key} joined nothing: it {why}")
     return [found.get(index, []) for index in range(max(found, default=-1) + 1)]
 

@@ -145,7 +145,7 @@ def test_sinks_hear_of_every_change_once(keep: Keeping, state: Store) -> None:
 
 
 def test_incidents_are_found_by_what_is_asked(keep: Keeping, state: Store) -> None:
-    keep(ONE, OTHER)
+    keep(ONE, TWO, OTHER)
 
     def uids(**query: object) -> set[str]:
         return {each.incident.uid for each in state.incidents(IncidentQuery(**query))}  # type: ignore[arg-type]
