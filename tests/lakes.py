@@ -12,6 +12,7 @@ from connectors.batches import list_input
 from connectors.normalize import Want, columns_of
 from connectors.sources import load_mappings
 from connectors.transports.base import Limits
+from engine import jsontext
 from engine.identity.edges import together
 from engine.pipeline import Settings
 from engine.pipeline.batch import Found, events_of
@@ -49,11 +50,19 @@ def lake_of(events: pl.DataFrame, path: Path) -> Lake:
 def _edges(events: pl.DataFrame) -> pl.DataFrame:
     """The edges between identities that a batch of ``events`` issues."""
     found = []
-    for (source,), part in events.group_by("x.source"):
+    for (source,), part in events.filter(pl.Series([_readable(text) for text in events["raw_data"]], dtype=pl.Boolean)).group_by("x.source"):
         mapping = load_mappings()[str(source)]
         cells = columns_of(part["raw_data"], mapping, Want((), paths_for_edges(mapping))).drop("raw_data")
         found.append(issued(part.select("x.uid", "time", "raw_data").hstack(cells), mapping))
     return together(found)
+
+
+def _readable(text: str) -> bool:
+    try:
+        jsontext.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def sample_lake(path: Path) -> Lake:
