@@ -36,7 +36,9 @@ def missing() -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         given = getattr(getattr(item, "callspec", None), "params", {})
-        if "spark" in getattr(item, "fixturenames", ()) or "spark" in given.values():
+        if not {"spark", "on_a_cluster_too"}.isdisjoint(getattr(item, "fixturenames", ())) or any(
+            isinstance(value, str) and value == "spark" for value in given.values()
+        ):
             item.add_marker(pytest.mark.xdist_group(GROUP))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from subprocess import TimeoutExpired
@@ -78,13 +80,25 @@ def _start(settings: Mapping[str, str], log: IO[bytes] | None) -> tuple[Any, Spa
     launch: Any = launch_gateway
     try:
         gateway = launch(conf, popen_kwargs={} if log is None else {"stdout": log, "stderr": log})
-        context = SparkContext(conf=conf, gateway=gateway)
+        with _own_interrupts():
+            context = SparkContext(conf=conf, gateway=gateway)
         context.setLogLevel("ERROR")
         return gateway, SparkSession(context)
     except Exception as error:
         if gateway is not None:
             _shut(gateway)
         raise EngineError(f"Spark did not start on {settings['spark.master']}: {_told(error, log)}") from error
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Ctrl-C stays what it was: Spark would have it break off whatever runs, and keep it so after its end."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 def _told(error: Exception, log: IO[bytes] | None) -> str:

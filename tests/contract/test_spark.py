@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -50,6 +51,10 @@ def dealt(number: int) -> Iterable[tuple[int, pl.DataFrame]]:
 def summed(heap: int, frames: Any) -> tuple[int, int, int]:
     rows = pl.concat(frames)
     return heap, int(rows["number"].sum()), int(rows["big"].max()) - 2**63
+
+
+def test_a_session_leaves_the_meaning_of_ctrl_c_alone(spark: Any) -> None:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_every_task_gives_its_result_once(spark: Any) -> None:
