@@ -35,10 +35,9 @@ def missing() -> str | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        given = getattr(getattr(item, "callspec", None), "params", {})
-        if not {"spark", "on_a_cluster_too"}.isdisjoint(getattr(item, "fixturenames", ())) or any(
-            isinstance(value, str) and value == "spark" for value in given.values()
-        ):
+        given = getattr(getattr(item, "callspec", None), "params", {}).values()
+        asked = any(isinstance(value, str) and value == "spark" for value in given)
+        if asked or not {"spark", "on_a_cluster_too"}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(GROUP))
 
 
