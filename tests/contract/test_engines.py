@@ -53,13 +53,12 @@ def same(found: ScanResult, wanted: ScanResult) -> None:
 # --- scan -----------------------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tasks", [None, 64])
-def test_a_scan_of_the_sample_logs_is_the_same(divided: Divided, tasks: int | None, sample_scan: ScanResult) -> None:
+def test_a_scan_of_the_sample_logs_is_the_same(divided: Divided, sample_scan: ScanResult) -> None:
     assert sample_scan.alerts
-    same(scanned([SAMPLE / "logs"], divided(tasks)), sample_scan)
+    same(scanned([SAMPLE / "logs"], divided(None)), sample_scan)
 
 
-@pytest.mark.parametrize("tasks", [1, 2, 5, 13, 34])
+@pytest.mark.parametrize("tasks", [1, 2, 5, 13, 64])
 def test_any_number_of_tasks_in_any_order_gives_the_same(tasks: int, sample_scan: ScanResult) -> None:
     same(scanned([SAMPLE / "logs"], FarRunner(tasks, seed=tasks)), sample_scan)
 
