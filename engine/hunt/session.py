@@ -159,7 +159,7 @@ class Session:
             plan = self._narrow(sql, given)
             with closing(self._connection.sql(sql, params=given or None).to_arrow_reader(_STEP)) as reader:
                 return *_first(reader, self._bounds.rows), read_columns(plan)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:  # the latter where a file is opened only while its rows are taken
             if self._union or "union_by_name" not in str(error):
                 raise
             self._union = True
