@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from engine.cli.options import Configured, Content, Form, Format, LevelWord, Place, Reason, Status, Verdict, Who, chosen_form, who_is
+from engine.cli.options import Configured, Content, Form, LevelWord, Place, Status, chosen_form
+from engine.cli.verbs import Uid, add_verbs
 
 if TYPE_CHECKING:
     from engine.store.records import StoredIncident
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 incidents = typer.Typer(no_args_is_help=True, help="List, show, assign, note and close the incidents that the alerts of runs amount to.")
 
-Uid = Annotated[str, typer.Argument(metavar="UID", help="The incident, or how its uid begins.")]
-Uids = Annotated[list[str], typer.Argument(metavar="UID…", help="Incidents, or how their uids begin.")]
 Page = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write a page for a browser, with the alerts and their records, too.")]
 
 
@@ -90,98 +88,39 @@ def show(uid: Uid, page: Page = None, show_content: Content = False, config: Con
     return 0
 
 
-@incidents.command()
-def since(
-    number: Annotated[int | None, typer.Argument(metavar="[NUMBER]", min=0, help="The change after which to begin. Default: your last look.")] = None,
-    who: Who = None,
-    show_content: Content = False,
-    config: Configured = None,
-    place: Place = None,
-    form: Form = None,
-) -> int:
-    """List what is new or changed, merged and withdrawn ones too: after change NUMBER, or since your last look, which moves forward.
+class _Incidents:
+    """Incidents as what people work."""
 
-    The last line on standard error names the number for the next time; in NDJSON it is the greatest `sequence`.
-    """
-    from engine.cli.opened import open_state
-    from engine.documents.destination import open_output
-    from engine.report.incident_rows import write_list
-    from engine.store.incident_rows import IncidentQuery
-    from engine.store.records import INCIDENT
+    many = "incidents"
 
-    with open_state(config, place) as state:
-        after = number if number is not None else state.last_look(INCIDENT, who_is(who))
-        found = state.incidents(IncidentQuery(since=after))
-        with open_output(None) as stream:
-            write_list(found, chosen_form(form), stream, show_content=show_content)
-        reached = max((each.sequence for each in found), default=after)
-        if number is None:
-            state.look(INCIDENT, who_is(who), reached)
-    sys.stderr.write(f"up to change {reached}\n")
-    return 0
+    @property
+    def name(self) -> str:
+        from engine.store.records import INCIDENT
 
+        return INCIDENT
 
-@incidents.command()
-def close(
-    uids: Uids,
-    verdict: Annotated[Verdict, typer.Option("--verdict", help="What it was.")],
-    reason: Reason = None,
-    who: Who = None,
-    config: Configured = None,
-    place: Place = None,
-    form: Form = None,
-) -> int:
-    """Close incidents with a verdict. Evidence that comes later opens another incident, which follows the closed one."""
-    return _change(config, place, uids, form, who_is(who), status=Status.closed.value, verdict=verdict.value, reason=reason)
+    def uid(self, state: State, start: str) -> str:
+        return state.incident_uid(start)
+
+    def changed(self, state: State, after: int) -> Sequence[Any]:
+        from engine.store.incident_rows import IncidentQuery
+
+        return state.incidents(IncidentQuery(since=after))
+
+    def named(self, state: State, uids: Sequence[str]) -> Sequence[Any]:
+        from engine.store.incident_rows import IncidentQuery
+
+        return state.incidents(IncidentQuery(uids=uids))
+
+    def write(self, found: Sequence[Any], form: str, stream: TextIO, *, show_content: bool = False) -> None:
+        from engine.report.incident_rows import write_list
+
+        write_list(found, form, stream, show_content=show_content)
 
 
-@incidents.command()
-def assign(
-    uids: Uids,
-    to: Annotated[str, typer.Option("--to", metavar="NAME", help="Who works it; an empty name for nobody.")],
-    who: Who = None,
-    config: Configured = None,
-    place: Place = None,
-    form: Form = None,
-) -> int:
-    """Say who works incidents. An open incident that has somebody is acknowledged."""
-    return _change(config, place, uids, form, who_is(who), assignee=to)
-
-
-@incidents.command()
-def note(
-    uid: Uid,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The note.")],
-    who: Who = None,
-    config: Configured = None,
-    place: Place = None,
-    form: Form = None,
-) -> int:
-    """Leave a note on an incident."""
-    return _change(config, place, [uid], form, who_is(who), note=text)
-
-
-@incidents.command()
-def reopen(uids: Uids, reason: Reason = None, who: Who = None, config: Configured = None, place: Place = None, form: Form = None) -> int:
-    """Open closed incidents again and take their verdict away. What was said stays in their history."""
-    return _change(config, place, uids, form, who_is(who), status=Status.open.value, verdict="", reason=reason or "")
-
-
-def _change(config: Path | None, place: str | None, uids: list[str], form: Format | None, who: str, **values: str | None) -> int:
-    from engine.cli.opened import open_state
-    from engine.documents.destination import open_output
-    from engine.report.incident_rows import write_list
-    from engine.store.incident_rows import IncidentQuery
-    from engine.store.records import INCIDENT
-
-    with open_state(config, place) as state:
-        whole = list(dict.fromkeys(map(state.incident_uid, uids)))
-        for uid in whole:
-            state.set_human(INCIDENT, uid, who, datetime.now(UTC), **values)
-        changed = state.incidents(IncidentQuery(uids=whole))
-    with open_output(None) as stream:
-        write_list(changed, chosen_form(form), stream)
-    return 0
+add_verbs(
+    incidents, _Incidents(), gone="merged and withdrawn", closing="Evidence that comes later opens another incident, which follows the closed one."
+)
 
 
 def _write_page(state: State, found: Sequence[StoredIncident], now: datetime, path: Path, show_content: bool) -> None:

@@ -28,15 +28,18 @@ def write_incidents(incidents: Sequence[Incident], alerts: Sequence[Alert], path
 
 
 def write_packets(incidents: Sequence[Incident], alerts: Sequence[Alert], folder: Path, *, show_content: bool = False) -> None:
-    """Write ``<uid>.md`` and ``<uid>.json`` of each incident into ``folder``, made where it is missing. Raises SinkError where that fails."""
+    """Write ``<uid>.md`` and ``<uid>.json`` of each incident into ``folder``, made where it is missing, readable by their owner alone.
+
+    Raises SinkError where that fails.
+    """
     by_uid = {alert.uid: alert for alert in alerts}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SinkError(f"cannot write packets to {folder}: {error.strerror or error}; name another folder with --packets") from error
     for incident in incidents:
-        with open_output(folder / f"{incident.uid}.md") as stream:
+        with open_output(folder / f"{incident.uid}.md", private=True) as stream:
             stream.write(packet_markdown(incident, by_uid, show_content=show_content))
-        with open_output(folder / f"{incident.uid}.json") as stream:
+        with open_output(folder / f"{incident.uid}.json", private=True) as stream:
             document = packet_document(incident, by_uid, show_content=show_content)
             stream.write(safe_json(json.dumps(document, ensure_ascii=False, allow_nan=False)) + "\n")
