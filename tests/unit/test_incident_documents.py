@@ -127,6 +127,7 @@ def test_files_are_written_whole_and_a_folder_that_cannot_be_made_is_named(tmp_p
     packet = json.loads((tmp_path / "new" / "packets" / f"{incident.uid}.json").read_text(encoding="utf-8"))
     assert [each["uid"] for each in packet["alerts"]] == ["a", "b"]
     assert (tmp_path / "new" / "packets" / f"{incident.uid}.md").read_text(encoding="utf-8").startswith("# ")
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new" / "packets", *(tmp_path / "new" / "packets").iterdir()))
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(SinkError, match="--packets"):
         write_packets([incident], alerts, tmp_path / "file" / "x")
