@@ -24,7 +24,7 @@ from engine.errors import UsageError
 from engine.incidents.hubs import SIGHTED, sightings_of
 from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import issued, paths_for_edges, told_by_hits
-from engine.schema import COLUMNS, Mapping
+from engine.schema import CHANGE_COLUMNS, STORED, Mapping
 from engine.store.memory import EventIndex
 
 
@@ -118,7 +118,7 @@ def work(
     """
     wants = {
         name: Want(
-            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED))),
+            tuple(STORED) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED))),
             tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))),
         )
         for name, plan in program.plans.items()
