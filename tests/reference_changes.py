@@ -75,6 +75,6 @@ def _members(name: str, text: str) -> set[str]:
             found |= {f"{at}:{each}" for each in value}
         elif value is True:
             found.add(at)
-        elif value not in (None, "", False) or value == 0 and value is not False:
+        elif value not in (None, "", False) or (value == 0 and value is not False):
             found.add(f"{at}:{value}")
     return found

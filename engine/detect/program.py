@@ -50,9 +50,7 @@ class Program:
 
     def running(self) -> dict[str, tuple[Rule, ...]]:
         """Source → the rules that run on it, diff rules last."""
-        return {
-            source: (*plan.rules, *(self.diff_plans[source].rules if source in self.diff_plans else ())) for source, plan in self.plans.items()
-        }
+        return {source: (*plan.rules, *(self.diff_plans[source].rules if source in self.diff_plans else ())) for source, plan in self.plans.items()}
 
     def by_principal(self) -> frozenset[str]:
         """Uids of the rules that group by who stands behind an event, and of those whose hits correlations group so."""

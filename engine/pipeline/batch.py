@@ -206,6 +206,7 @@ def with_evidence(
     fields = [listed(full, paths, NATIVE + name) for name, paths in groups.items()]
     fields += [full[name].alias(NATIVE + name) for name in program.columns if name in evidence.OPTIONAL]  # slimming must not touch what is counted
     full = full.drop([NATIVE + path for path in native]).with_columns(fields)
+    full = full.with_columns(matched.select(name for name in CHANGE_COLUMNS if name in matched.columns))
     full = full.with_columns(objects.gather(rows).alias("object_index"), rows.alias("row"))
     numbers = pl.Series(program.numbers[mapping.source], dtype=pl.UInt32)
     return hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(full, on="row", how="left", maintain_order="left").drop("row")
