@@ -195,9 +195,9 @@ def _used(value: Value) -> Effect | None:
 
 
 KINDS: dict[str, Kind] = {
-    "ai.logging": Kind("model invocation logging", "account and region", _logging, AI_HERE, _logging_effect),
+    "ai.logging": Kind("AI logging", "account and region", _logging, AI_HERE, _logging_effect),
     "ai.guardrail": Kind("guardrail", "guardrail, or account and region where one is enforced", _guardrail, AI_HERE, _guardrail_effect, True),
-    "ai.model_access": Kind("model enabled", "account and region", _false("enabled")),
+    "ai.model_access": Kind("access to a model", "account and region", _false("enabled")),
     "ai.key": Kind("long-lived key for AI", "user", _false("active"), NAMED, _when("active", True, 1.25, "it has long-lived keys for AI")),
     "ai.endpoint": Kind("model endpoint", "endpoint or its configuration", _endpoint, NAMED, _when("isolated", False, 1.25, "it was not isolated")),
     "ai.notebook": Kind("notebook exposure", "notebook instance", _false("exposed"), NAMED, _when("exposed", True, 1.25, "the notebook was exposed")),
@@ -224,7 +224,7 @@ KINDS: dict[str, Kind] = {
     "access.public": Kind("access from outside", "GCP resource", _opened_to, NAMED, _policy_effect),
     "log.data_access": Kind("Data Access logs", "GCP project, folder or organisation", _audit, AI_HERE, _audit_effect),
     "ai.api_key": Kind("API key", "API key", _true("restricted"), NAMED, _when("restricted", False, 1.25, "the API key was unrestricted")),
-    "ai.api": Kind("AI API enabled", "GCP project", _false("enabled")),
+    "ai.api": Kind("API for AI", "GCP project", _false("enabled")),
     "ai.model_armor": Kind(
         "Model Armor", "floor setting or template", _armor, AI_HERE, _when("enforced", False, 1.25, "Model Armor enforced nothing in the project")
     ),

@@ -17,6 +17,7 @@ from engine.model import Level, RunReport
 from engine.pipeline import ScanResult, Settings, scan
 from engine.pipeline.hunt_sigma import hunt_sigma
 from engine.pipeline.scheduled import RunSummary, run
+from engine.posture.facts import together as together_facts
 from engine.runners.base import Runner
 from engine.simulate.sample import simulate
 from engine.store.lake_tables import TABLES
