@@ -24,6 +24,7 @@ from engine.errors import UsageError
 from engine.incidents.hubs import SIGHTED, sightings_of
 from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import issued, paths_for_edges, told_by_hits
+from engine.pipeline.posture_facts import OPERATION, facts_of
 from engine.schema import CHANGE_COLUMNS, STORED, Mapping
 from engine.store.memory import EventIndex
 
@@ -68,6 +69,8 @@ class Found:
     """Who acted from which address in which hour, of every record that could be read."""
     edges: list[pl.DataFrame] = field(default_factory=list)
     """Edges between identities, of every record that could be read: that another has its identity takes nothing from what it tells."""
+    facts: list[pl.DataFrame] = field(default_factory=list)
+    """Posture facts, of every record that could be read."""
 
 
 def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
@@ -99,6 +102,7 @@ def _add(found: Found, other: Found) -> None:
     found.frames.extend(other.frames)
     found.sightings.extend(other.sightings)
     found.edges.extend(other.edges)
+    found.facts.extend(other.facts)
     found.events.update(other.events)
     for source, (low, high) in other.spans.items():
         known = found.spans.get(source, (low, high))
@@ -118,7 +122,7 @@ def work(
     """
     wants = {
         name: Want(
-            tuple(STORED) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED))),
+            tuple(STORED) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED, OPERATION))),
             tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))),
         )
         for name, plan in program.plans.items()
@@ -130,6 +134,7 @@ def work(
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
         found.sightings.append(sightings_of(events))
         found.edges.append(issued(events, mapping))
+        found.facts.append(facts_of(events, mapping))
         if plan.rules and (hits := detect(events, plan)).height:
             found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
             found.edges.append(told_by_hits(hits, events, mapping))

@@ -67,7 +67,7 @@ def gather_far(
         read_again = partial(given.read_again, settings.limits)
         found = Passing(lake, writers, numbered, read_again, principals_by(gathered.edges, mappings))
         raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
-    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings)
+    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings, gathered.facts)
 
 
 @dataclass(frozen=True, slots=True)

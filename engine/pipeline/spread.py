@@ -26,6 +26,8 @@ from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, Identit
 from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
 from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.object_ranges import ReadTask, divided
+from engine.posture.facts import empty as no_facts
+from engine.posture.facts import together as together_facts
 from engine.report.account import Totals
 from engine.runners.base import Runner, Stage
 from engine.schema import Mapping
@@ -45,7 +47,7 @@ _ROUNDS = 3
 @dataclass(slots=True)
 class Kept:
     """What one task hands on: the account, records per object, the files it wrote by table, those with identities, the days of its events, and
-    what it saw of identities and addresses.
+    what it saw of identities, addresses and assets.
     """
 
     totals: Totals
@@ -55,6 +57,7 @@ class Kept:
     days: set[tuple[str, date]] = field(default_factory=set)
     edges: pl.DataFrame = field(default_factory=empty)
     sightings: pl.DataFrame = field(default_factory=pl.DataFrame)
+    facts: pl.DataFrame = field(default_factory=no_facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Reading:
         whole = self.source is not None
         step = partial(work, program=self.program, mappings=load_mappings(), settings=self.settings, whole=whole, frames=True)
         totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
-        edges, sightings = [empty()], list[pl.DataFrame]()
+        edges, sightings, facts = [empty()], list[pl.DataFrame](), list[pl.DataFrame]()
         with writers_of(self.lake, self.batch) as writers:
             keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
             rejects = self._rejects(writers, [obj.uri for _, obj in group])
@@ -91,6 +94,7 @@ class Reading:
                 ends.update(found.batch.ends)
                 edges.extend(found.edges)
                 sightings.extend(found.sightings)
+                facts.extend(found.facts)
                 identities.add(keeper.pending)
                 keeper.pending, keeper.spans = [], []
                 if rejects is not None:
@@ -98,7 +102,7 @@ class Reading:
             identities.flush()
             parts = {name: getattr(writers, name).hand_over() for name in TABLES}
         seen = pl.concat(sightings).unique() if sightings else pl.DataFrame()
-        return Kept(totals, ends, parts, identities.names, identities.days, together_edges(edges), seen)
+        return Kept(totals, ends, parts, identities.names, identities.days, together_edges(edges), seen, together_facts(facts))
 
     def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
         if self.source is None:
@@ -118,7 +122,7 @@ def gather_spread(
 ) -> Gathered | None:
     """All objects as tasks of ``runner``. ``writers`` take what the tasks wrote. None where it was stopped."""
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
-    edges, sightings = list[pl.DataFrame](), list[pl.DataFrame]()
+    edges, sightings, facts = list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
     identities: list[str | EarlierFile] = []
     days: set[tuple[str, date]] = set()
     with _folder(reading.scratch):
@@ -131,6 +135,7 @@ def gather_spread(
             identities.extend(kept.identities)
             days.update(kept.days)
             edges.append(kept.edges)
+            facts.append(kept.facts)
             sightings += [kept.sightings] if kept.sightings.width else []
             for name, parts in kept.parts.items():
                 getattr(writers, name).adopt(parts)
@@ -144,7 +149,7 @@ def gather_spread(
     if stopped():
         return None
     losers, met = together(heaps, tuple(mappings))
-    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings)
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings, facts)
 
 
 def _whole_again(totals: Totals, ends: dict[str, int], told: AnyMapping[str, int], ranges: AnyMapping[str, int]) -> None:

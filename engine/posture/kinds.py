@@ -31,6 +31,7 @@ class Effect:
 class Kind:
     """``title`` for people, ``what`` the asset it is about. ``measures``: how much each protection of a value protects, greater is safer, a missing
     one 0; None where values have no order. ``effect``: what a known value makes of the alerts it ``reaches``.
+    ``one_is_enough``: where one of several of a place protects, what the others lack counts nothing.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Kind:
     measures: Callable[[Value], Measures | None]
     reaches: str = NAMED
     effect: Callable[[Value], Effect | None] = lambda value: None
+    one_is_enough: bool = False
 
 
 def _no_order(value: Value) -> None:
@@ -181,8 +183,8 @@ _LEVELS_OF_ARMOR = {"OFF": 0, "HIGH": 1, "MEDIUM_AND_ABOVE": 2, "LOW_AND_ABOVE":
 
 def _trust_effect(value: Value) -> Effect | None:
     if value.get("public") is True:
-        return Effect(POSTURE, 1.5, "everybody was trusted to become it")
-    return Effect(POSTURE, 1.25, "identities from outside were trusted to become it") if value.get("foreign") or value.get("federated") else None
+        return Effect(POSTURE, 1.5, "everybody was trusted to become the actor")
+    return Effect(POSTURE, 1.25, "other accounts were trusted to become the actor") if value.get("foreign") else None
 
 
 def _used(value: Value) -> Effect | None:
@@ -193,9 +195,9 @@ def _used(value: Value) -> Effect | None:
 
 
 KINDS: dict[str, Kind] = {
-    "ai.logging": Kind("model invocation logging", "account and region", _logging, AI_HERE, _logging_effect),
-    "ai.guardrail": Kind("guardrail", "guardrail, or account and region where one is enforced", _guardrail, AI_HERE, _guardrail_effect),
-    "ai.model_access": Kind("model enabled", "account and region", _false("enabled")),
+    "ai.logging": Kind("AI logging", "account and region", _logging, AI_HERE, _logging_effect),
+    "ai.guardrail": Kind("guardrail", "guardrail, or account and region where one is enforced", _guardrail, AI_HERE, _guardrail_effect, True),
+    "ai.model_access": Kind("access to a model", "account and region", _false("enabled")),
     "ai.key": Kind("long-lived key for AI", "user", _false("active"), NAMED, _when("active", True, 1.25, "it has long-lived keys for AI")),
     "ai.endpoint": Kind("model endpoint", "endpoint or its configuration", _endpoint, NAMED, _when("isolated", False, 1.25, "it was not isolated")),
     "ai.notebook": Kind("notebook exposure", "notebook instance", _false("exposed"), NAMED, _when("exposed", True, 1.25, "the notebook was exposed")),
@@ -212,7 +214,7 @@ KINDS: dict[str, Kind] = {
     "ai.account": Kind("exposure of an AI account", "Azure AI account", _false("exposed"), NAMED, _when("exposed", True, 1.25, "it was exposed")),
     "ai.content_filter": Kind("content filter", "content filter of an Azure AI account", _filters, AI_HERE, _filters_effect),
     "ai.deployment": Kind("content filter of a deployment", "deployment of an Azure AI account", _no_order),
-    "log.diagnostics": Kind("resource logs", "Azure resource", _categories, AI_HERE, _categories_effect),
+    "log.diagnostics": Kind("resource logs", "Azure resource", _categories, AI_HERE, _categories_effect, True),
     "ai.defender": Kind(
         "Defender for AI", "subscription or AI account", _true("on"), AI_HERE, _when("on", False, 1.25, "Microsoft Defender for AI was off")
     ),
@@ -222,7 +224,7 @@ KINDS: dict[str, Kind] = {
     "access.public": Kind("access from outside", "GCP resource", _opened_to, NAMED, _policy_effect),
     "log.data_access": Kind("Data Access logs", "GCP project, folder or organisation", _audit, AI_HERE, _audit_effect),
     "ai.api_key": Kind("API key", "API key", _true("restricted"), NAMED, _when("restricted", False, 1.25, "the API key was unrestricted")),
-    "ai.api": Kind("AI API enabled", "GCP project", _false("enabled")),
+    "ai.api": Kind("API for AI", "GCP project", _false("enabled")),
     "ai.model_armor": Kind(
         "Model Armor", "floor setting or template", _armor, AI_HERE, _when("enforced", False, 1.25, "Model Armor enforced nothing in the project")
     ),
