@@ -112,7 +112,7 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
         runs_here = (*plans[name].rules, *(diff_plans[name].rules if later else ()))
         groups[name] = _group_paths(runs_here, mapping) | asked.paths.get(name, {})
         unvouched = _Unvouched(mapping)
-        reads[name] = {rule.uid: unvouched.of(rule) if scopes[rule.logsource] is Scope.NATIVE else {} for rule in runs_here}
+        reads[name] = {rule.uid: unvouched.of(rule) if scopes[rule.logsource] is Scope.NATIVE else {} for rule in plans[name].rules}
     made = Program(ruleset, plans, numbers, refused, (), reads, groups, diff_plans=diff_plans, diff_numbers=diff_numbers)
     by_source = made.running()
     running = {rule.uid for rules in by_source.values() for rule in rules}

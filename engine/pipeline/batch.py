@@ -26,7 +26,11 @@ from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import issued, paths_for_edges, told_by_hits
 from engine.pipeline.posture_facts import OPERATION, facts_of
 from engine.schema import CHANGE_COLUMNS, STORED, Mapping
+from engine.store.frames import in_own_memory
 from engine.store.memory import EventIndex
+
+TELLING = ("x.uid", "x.source", "x.object", "x.position", "x.flags", "time", "raw_data")
+"""What is kept of an event that diff rules are to look at once all facts are known; beside it ``object_index``, as in `Found.index`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Found:
     """Edges between identities, of every record that could be read: that another has its identity takes nothing from what it tells."""
     facts: list[pl.DataFrame] = field(default_factory=list)
     """Posture facts, of every record that could be read."""
+    telling: list[pl.DataFrame] = field(default_factory=list)
+    """The events that tell these facts (`TELLING`), of sources that diff rules run on."""
 
 
 def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
@@ -103,6 +109,7 @@ def _add(found: Found, other: Found) -> None:
     found.sightings.extend(other.sightings)
     found.edges.extend(other.edges)
     found.facts.extend(other.facts)
+    found.telling.extend(other.telling)
     found.events.update(other.events)
     for source, (low, high) in other.spans.items():
         known = found.spans.get(source, (low, high))
@@ -134,7 +141,12 @@ def work(
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
         found.sightings.append(sightings_of(events))
         found.edges.append(issued(events, mapping))
-        found.facts.append(facts_of(events, mapping))
+        facts = facts_of(events, mapping)
+        if facts.height:
+            found.facts.append(facts)
+            if mapping.source in program.diff_plans:
+                rows = events["x.uid"].is_in(facts["event_uid"].unique().implode()).arg_true()
+                found.telling.append(in_own_memory(events[rows].select(TELLING).with_columns(objects.gather(rows).alias("object_index"))))
         if plan.rules and (hits := detect(events, plan)).height:
             found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
             found.edges.append(told_by_hits(hits, events, mapping))

@@ -43,8 +43,16 @@ def with_changes(events: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return events.drop(CHANGE_COLUMNS, strict=False).join(known, on="x.uid", how="left", maintain_order="left")
 
 
+def changed_by(
+    facts: Sequence[pl.DataFrame], events: pl.DataFrame, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings
+) -> Iterator[Changed]:
+    """What the diff rules of ``program`` find in ``events`` (`batch.TELLING`), by ``facts`` that are all there are."""
+    if events.height:
+        yield from changed(events, changes(together(facts)), program.diff(), mappings, settings)
+
+
 def changed(told: pl.DataFrame, rows: pl.DataFrame, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings) -> Iterator[Changed]:
-    """What the rules of ``program`` (of `Program.diff`) find in the events ``told`` (`batch.TOLD`), by source. ``rows``: what these events changed.
+    """What the rules of ``program`` (of `Program.diff`) find in the events ``told`` (`batch.TELLING`), by source. ``rows``: what these events changed.
 
     Raises EngineError where stored events have no time any more.
     """

@@ -58,6 +58,7 @@ class Kept:
     edges: pl.DataFrame = field(default_factory=empty)
     sightings: pl.DataFrame = field(default_factory=pl.DataFrame)
     facts: pl.DataFrame = field(default_factory=no_facts)
+    telling: list[pl.DataFrame] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Reading:
         whole = self.source is not None
         step = partial(work, program=self.program, mappings=load_mappings(), settings=self.settings, whole=whole, frames=True)
         totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
-        edges, sightings, facts = [empty()], list[pl.DataFrame](), list[pl.DataFrame]()
+        edges, sightings, facts, telling = [empty()], list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
         with writers_of(self.lake, self.batch) as writers:
             keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
             rejects = self._rejects(writers, [obj.uri for _, obj in group])
@@ -95,6 +96,7 @@ class Reading:
                 edges.extend(found.edges)
                 sightings.extend(found.sightings)
                 facts.extend(found.facts)
+                telling.extend(found.telling)
                 identities.add(keeper.pending)
                 keeper.pending, keeper.spans = [], []
                 if rejects is not None:
@@ -102,7 +104,7 @@ class Reading:
             identities.flush()
             parts = {name: getattr(writers, name).hand_over() for name in TABLES}
         seen = pl.concat(sightings).unique() if sightings else pl.DataFrame()
-        return Kept(totals, ends, parts, identities.names, identities.days, together_edges(edges), seen, together_facts(facts))
+        return Kept(totals, ends, parts, identities.names, identities.days, together_edges(edges), seen, together_facts(facts), telling)
 
     def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
         if self.source is None:
@@ -122,7 +124,7 @@ def gather_spread(
 ) -> Gathered | None:
     """All objects as tasks of ``runner``. ``writers`` take what the tasks wrote. None where it was stopped."""
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
-    edges, sightings, facts = list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
+    edges, sightings, facts, telling = list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
     identities: list[str | EarlierFile] = []
     days: set[tuple[str, date]] = set()
     with _folder(reading.scratch):
@@ -136,6 +138,7 @@ def gather_spread(
             days.update(kept.days)
             edges.append(kept.edges)
             facts.append(kept.facts)
+            telling.extend(kept.telling)
             sightings += [kept.sightings] if kept.sightings.width else []
             for name, parts in kept.parts.items():
                 getattr(writers, name).adopt(parts)
@@ -149,7 +152,7 @@ def gather_spread(
     if stopped():
         return None
     losers, met = together(heaps, tuple(mappings))
-    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings, facts)
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings, facts, telling)
 
 
 def _whole_again(totals: Totals, ends: dict[str, int], told: AnyMapping[str, int], ranges: AnyMapping[str, int]) -> None:
