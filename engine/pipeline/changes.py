@@ -52,7 +52,7 @@ def changed_by(
 
 
 def changed(told: pl.DataFrame, rows: pl.DataFrame, program: Program, mappings: AnyMapping[str, Mapping], settings: Settings) -> Iterator[Changed]:
-    """What the rules of ``program`` (of `Program.diff`) find in the events ``told`` (`batch.TELLING`), by source. ``rows``: what these events changed.
+    """What the rules of ``program`` (of `Program.diff`) find in the events ``told`` (`batch.TELLING`), by source. ``rows``: what they changed.
 
     Raises EngineError where stored events have no time any more.
     """
