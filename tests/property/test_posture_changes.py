@@ -14,15 +14,15 @@ from engine.posture.changes import CHANGES, changes, differing
 from engine.posture.facts import FACTS
 from tests.reference_changes import differences
 
-LOGGING = [{"on": True, "text": True, "to": ["s3"]}, {"on": True, "text": False, "to": ["s3", "cloudwatch"]}, {"on": False}, None]
-POLICY = [
+LOGGING: list[Any] = [{"on": True, "text": True, "to": ["s3"]}, {"on": True, "text": False, "to": ["s3", "cloudwatch"]}, {"on": False}, None]
+POLICY: list[Any] = [
     {"public": False, "foreign": [], "federated": [], "conditional": False},
     {"public": True, "foreign": ["111122223333"], "federated": [], "conditional": False},
     {"public": False, "foreign": ["111122223333", "444455556666"], "federated": [], "conditional": True},
     None,
 ]
-USE = [{"in_use": True, "holds": "training data"}, {"in_use": False}, None]
-VALUES = {"ai.logging": LOGGING, "bucket.policy": POLICY, "bucket.use": USE}
+USE: list[Any] = [{"in_use": True, "holds": "training data"}, {"in_use": False}, None]
+VALUES: dict[str, list[Any]] = {"ai.logging": LOGGING, "bucket.policy": POLICY, "bucket.use": USE}
 BEGIN = datetime(2026, 5, 1, tzinfo=UTC)
 
 

@@ -77,9 +77,8 @@ def record(index: int, each: Told) -> dict[str, Any]:
     changes |= {} if fine else {"errorCode": "AccessDenied"}
     number = 1000 + shared if shared else index
     if what == "logging":
-        config = [{"s3Config": {"bucketName": "logs"}, "textDataDeliveryEnabled": which == 0, "imageDataDeliveryEnabled": which == 1}, None][
-            which == 3
-        ]
+        given = {"s3Config": {"bucketName": "logs"}, "textDataDeliveryEnabled": which == 0, "imageDataDeliveryEnabled": which == 1}
+        config = None if which == 3 else given
         name = "PutModelInvocationLoggingConfiguration" if which != 2 else "DeleteModelInvocationLoggingConfiguration"
         return event(number, name, eventSource="bedrock.amazonaws.com", requestParameters={"loggingConfig": config}, **changes)
     if what == "policy":
@@ -88,11 +87,9 @@ def record(index: int, each: Told) -> dict[str, Any]:
         asked = {"bucketName": "data" if which < 3 else "other", "bucketPolicy": policy}
         return event(number, "PutBucketPolicy", eventSource="s3.amazonaws.com", requestParameters=asked, **changes)
     if what == "use":
-        asked = {
-            "trainingJobName": "t",
-            "inputDataConfig": [{"dataSource": {"s3DataSource": {"s3Uri": f"s3://{'data' if which < 3 else 'other'}/x"}}}],
-        }
-        return event(number, "CreateTrainingJob", eventSource="sagemaker.amazonaws.com", requestParameters=asked, **changes)
+        place = {"s3DataSource": {"s3Uri": f"s3://{'data' if which < 3 else 'other'}/x"}}
+        job = {"trainingJobName": "t", "inputDataConfig": [{"dataSource": place}]}
+        return event(number, "CreateTrainingJob", eventSource="sagemaker.amazonaws.com", requestParameters=job, **changes)
     return event(number, "ListBuckets", eventSource="s3.amazonaws.com", **changes)
 
 
@@ -102,7 +99,7 @@ def root() -> Path:
 
 
 def shown(alerts: Any) -> dict[str, Any]:
-    fields = {name for name in ("x.change.weaker", "x.change.lost", "x.change.before", "x.change.after", "x.change.about")}
+    fields = ("x.change.weaker", "x.change.lost", "x.change.before", "x.change.after", "x.change.about")
     return {
         each.uid: (each.rule.title, each.state, each.event_uids, each.group, {name: each.evidence.get(name) for name in fields}) for each in alerts
     }
