@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,10 +90,16 @@ def _changed(
     events = pl.concat(gathered.telling)
     events = events.with_columns(numbered(events["x.object"]).alias("object_index"))
     events = events.join(places, left_on=["object_index", "x.position"], right_on=["object", "x.position"], how="anti")
+    changed = list(changed_by(gathered.facts, events, program, mappings, settings))
+    gathered.edges.extend(each.edges for each in changed)
+    add_hits(lake, writers, program, [each.hits for each in changed])
+
+
+def add_hits(lake: Lake, writers: Writers, program: Program, hits: Sequence[pl.DataFrame]) -> None:
+    """Write hits that were found here beside those that tasks wrote."""
     with LakeWriter(lake.path, HITS, _BATCH) as writer:
-        for changed in changed_by(gathered.facts, events, program, mappings, settings):
-            writer.write(to_lake(changed.hits, program))
-            gathered.edges.append(changed.edges)
+        for each in hits:
+            writer.write(to_lake(each, program))
         writers.hits.adopt(writer.hand_over())
 
 
