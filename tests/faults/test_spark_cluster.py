@@ -20,7 +20,6 @@ from tests.spark_cluster import LONGEST, SETTINGS, Cluster, wait_for
 from tests.spark_cluster import cluster as cluster
 from tests.spark_cluster import running_cluster as running_cluster
 
-pytestmark = pytest.mark.xdist_group("spark")
 Cli = Callable[..., Ran]
 _OBJECTS, _EVENTS = 12, 2_500
 
