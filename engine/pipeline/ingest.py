@@ -34,7 +34,7 @@ from engine.pipeline.incidents import raise_incidents
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
-from engine.pipeline.lake_identities import edges_of, sightings_before
+from engine.pipeline.lake_identities import edges_of, facts_of_lake, sightings_before
 from engine.pipeline.origins import principals_in, since_of, touched_by, with_principals
 from engine.pipeline.redetect import redetect, take_over
 from engine.pipeline.regrouping import Regrouped, regroup
@@ -52,7 +52,7 @@ from engine.store.incident_rows import IncidentQuery
 from engine.store.lake import Lake
 from engine.store.records import BatchResult, Committed, Plan
 
-TABLES = ("rejects", "edges", "hits", "events")
+TABLES = ("rejects", "edges", "facts", "hits", "events")
 """The order of commits: who sees events sees their hits."""
 RULES_CHANGED, BACKFILL, REPAIR = "rules changed", "backfill", "repair"
 """Why stored events are looked at again."""
@@ -304,7 +304,7 @@ def _regrouped(bench: Bench, written: Written, revised: Revision, latest: Mappin
         if not alerts:
             return []
         seen = sightings_before(bench.lake, min(each.first_time for each in alerts), max(each.first_time for each in alerts))
-        return raise_incidents(alerts, bench.program.ruleset, bench.mappings, [edges_of(bench.lake)], [seen])
+        return raise_incidents(alerts, bench.program.ruleset, bench.mappings, [edges_of(bench.lake)], [seen], [facts_of_lake(bench.lake)])
 
     return regroup(min(times), standing, bench.state.incidents_around, work)
 
