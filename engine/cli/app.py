@@ -139,6 +139,8 @@ def _unexpected(error: Exception) -> int:
         return USAGE
     if os.environ.get("CROSSWIND_DEBUG"):
         raise error
-    sys.stderr.write(f"crosswind: a defect: {type(error).__name__}: {safe_text(str(error))}\n")
+    from engine.documents.redaction import redact_text
+
+    sys.stderr.write(f"crosswind: a defect: {type(error).__name__}: {safe_text(redact_text(str(error)))}\n")
     sys.stderr.write("Run the same command as `crosswind --debug …` and report what it prints.\n")
     return FAILED

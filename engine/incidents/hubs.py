@@ -20,9 +20,9 @@ RARE_BITS = 8
 FAN_OUT = 1_000
 """Alerts one key may join on one UTC day."""
 
-SIGHTINGS: dict[str, pl.DataType] = {"entity": pl.String(), "actor": pl.String(), "hour": pl.Int64()}
-"""Schema of sightings: from an address (``ip:…``) somebody (or null) acted in an hour (since the epoch), each once: a set, so that repeated records
-and batches that overlap add nothing.
+SIGHTINGS: dict[str, pl.DataType] = {"entity": pl.Categorical(), "actor": pl.Categorical(), "hour": pl.Int32()}
+"""Schema of sightings: from an address (``ip:…``) somebody (or null) acted in an hour (since the epoch). They are a set: repeated records and
+batches that overlap add nothing. There may be as many as events, so a row takes 12 bytes and each text is held once.
 """
 
 _SERVICE = re.compile(
@@ -120,12 +120,16 @@ def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
     weak = asked.filter(pl.col("key").str.contains("^(ip|asn_agent|prompt):")).select("key", "day").unique()
     if weak.is_empty():
         return pl.DataFrame(schema=_REASON)
-    seen = sightings.unique().select(pl.col("entity").alias("key"), "actor", seen_day=pl.col("hour").floordiv(24))
-    sums = seen.group_by("seen_day").len("sightings")
+    # Nearly every event may be a sighting of its own: counted as numbers, hour by hour, they take a tenth of what a set of rows takes.
+    pair = pl.col("entity").to_physical().cast(pl.UInt64) * 2**32 + pl.col("actor").to_physical().fill_null(2**32 - 1)
+    hours = sightings.group_by("hour").agg(pair.n_unique().alias("sightings"))
+    day = pl.col("hour").floordiv(24).cast(pl.Int64).alias("seen_day")
+    sums = hours.group_by(day).agg(pl.col("sightings").sum())
     pairs = weak.select("day").unique().join(sums, how="cross")
     before = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
     totals = before.group_by("day").agg(pl.col("sightings").sum().alias("total"))
-    asked_for = seen.join(weak.select("key").unique(), on="key", how="semi")
+    named = weak.select(pl.col("key").unique().cast(SIGHTINGS["entity"]).alias("entity"))
+    asked_for = sightings.join(named, on="entity", how="semi").unique().select(pl.col("entity").cast(pl.String).alias("key"), "actor", day)
     counted = _within(weak, asked_for, pl.struct(n=pl.len(), actors=pl.col("actor").drop_nulls().n_unique()).alias("c")).unnest("c")
     judged = (
         weak.join(totals, on="day", how="left")
@@ -149,9 +153,10 @@ SIGHTED = ("src_endpoint.ip", "actor.user.uid")
 """The columns sightings are made of, beside ``time``."""
 
 
-def sightings_of(events: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    """The sightings in ``events``, which have ``time`` and the columns `SIGHTED`."""
-    hour = pl.col("time").dt.timestamp("us").floordiv(HOUR)
-    seen = events.lazy().filter(pl.col("src_endpoint.ip").is_not_null())
-    named = seen.select(pl.col("src_endpoint.ip").alias("ip"), pl.col("actor.user.uid").alias("actor"), hour=hour).unique().collect()
-    return named.select(pl.concat_str(pl.lit("ip:"), pl.col("ip").str.to_lowercase()).alias("entity"), "actor", "hour")
+def sightings_of(events: pl.LazyFrame) -> pl.LazyFrame:
+    """The sightings in ``events``, which have ``time`` and the columns `SIGHTED`; some may be there more than once."""
+    address, actor = (pl.col(name) for name in SIGHTED)
+    entity = pl.concat_str(pl.lit("ip:"), address).alias("entity")
+    hour = pl.col("time").dt.timestamp("us").floordiv(HOUR).alias("hour")
+    made = zip((entity, actor.alias("actor"), hour), SIGHTINGS.values(), strict=True)
+    return events.filter(address.is_not_null()).select(each.cast(dtype) for each, dtype in made)

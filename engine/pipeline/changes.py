@@ -13,8 +13,7 @@ from engine.detect.kernel import detect
 from engine.detect.plan import Plan
 from engine.detect.program import Program
 from engine.errors import EngineError
-from engine.pipeline.batch import Settings, with_evidence
-from engine.pipeline.identity_edges import told_by_hits
+from engine.pipeline.batch import Settings, matched, with_evidence
 from engine.pipeline.posture_facts import OPERATION, facts_of
 from engine.posture.changes import CHANGES, changes
 from engine.posture.facts import together
@@ -69,8 +68,8 @@ def changed(told: pl.DataFrame, rows: pl.DataFrame, program: Program, mappings: 
                 )
             events = with_changes(events.with_columns(piece["x.uid"], piece["x.flags"]), rows)
             if (hits := detect(events, plan)).height:
-                found = with_evidence(hits, events, piece["object_index"], mapping, program, settings)
-                yield Changed(found, told_by_hits(hits, events, mapping))
+                those = matched(hits, events, piece["object_index"], mapping, program, settings)
+                yield Changed(with_evidence(hits, those, mapping, program), those.told(mapping))
 
 
 def changed_in(frames: Sequence[tuple[Mapping, pl.DataFrame]]) -> pl.DataFrame:

@@ -46,7 +46,7 @@ def raise_incidents(
     """The incidents of ``alerts``, worst first. ``edges``, ``sightings`` and ``facts`` are those of the batches, in any order."""
     if not alerts:
         return []
-    seen = pl.concat(sightings).unique() if sightings else pl.DataFrame(schema=SIGHTINGS)
+    seen = pl.concat(sightings) if sightings else pl.DataFrame(schema=SIGHTINGS)
     return incidents(
         alerts, Given(rule_facts(ruleset), together([*edges, *_told_by(alerts, mappings)]), seen, circumstances(alerts, together_facts(facts)))
     )

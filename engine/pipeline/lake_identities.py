@@ -21,7 +21,7 @@ def edges_of(lake: Lake) -> pl.DataFrame:
 def sightings_before(lake: Lake, first: datetime, last: datetime) -> pl.DataFrame:
     """The sightings of the days that decide about addresses of alerts that begin between two moments."""
     days = pl.col("x.day").is_between(first.date() - timedelta(days=HISTORY_DAYS), last.date() - timedelta(days=1))
-    return sightings_of(lake.scan("events").filter(days).select("time", *SIGHTED))
+    return sightings_of(lake.scan("events").filter(days).select("time", *SIGHTED)).unique().collect(engine="streaming")
 
 
 def facts_of_lake(lake: Lake) -> pl.DataFrame:
