@@ -7,7 +7,7 @@ import polars as pl
 from engine.identity.edges import KINDS, STRENGTHS, TOLD
 from engine.identity.resolve import walks
 from engine.incidents.clock import Ordered
-from engine.incidents.windows import PRINCIPALS, RANKS
+from engine.incidents.windows import EVENT, PRINCIPALS, RANKS
 from engine.incidents.windows import STRENGTHS as PROVES
 from engine.model import Strength
 
@@ -20,8 +20,8 @@ KEYED: dict[str, pl.DataType] = {
     "actor": pl.String(),
     "proof": pl.List(pl.String()),
 }
-"""``role`` is that of `participants`, ``chain`` for what stands behind an actor, ``trust`` where that is in another cloud; ``actor`` is who acted in
-the alert, null where nobody is named; ``proof`` are the events that prove a chain.
+"""``role`` is that of `participants`, ``made`` for a key whose creation the alert tells of, ``chain`` for what stands behind an actor, ``trust``
+where that is in another cloud; ``actor`` is who acted in the alert, null where nobody is named; ``proof`` are the events that prove a chain.
 """
 ORIGINS: dict[str, pl.DataType] = {
     "alert": pl.UInt32(),
@@ -30,9 +30,11 @@ ORIGINS: dict[str, pl.DataType] = {
     "strength": pl.String(),
     "proof": pl.List(pl.String()),
 }
-_JOINING = ("actor", "target", "leaked", "resource", "ip", "agent", "request", "event")
+_JOINING = ("actor", "target", "made", "leaked", "resource", "ip", "agent", "prompt", "request", "event")
 _BEHIND = ("created_key", "impersonated", "used_key", "used_federation", "federated_credential")
 """Edges that lead to no origin and still tell whose doing something is."""
+_MADE = ("created_key", "issued_key", "assumed_role")
+"""Edges whose event is where the child begins."""
 _CLOUDS = {"aws": "AWS", "entra": "Azure", "azure": "Azure", "gcp": "GCP", "oidc": "outside", "saml": "outside", "k8s": "outside"}
 _EARLIEST = 8
 """Edges of `_BEHIND` that are followed from one entity; with more it is shared."""
@@ -43,6 +45,7 @@ def keys(parts: pl.DataFrame, ordered: Ordered, edges: pl.DataFrame) -> tuple[pl
     moments = pl.DataFrame(
         {"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "time": pl.Series(ordered.first).cast(pl.Datetime("us", "UTC"))}
     )
+    parts = _what_was_made(parts, edges)
     acting = parts.filter(pl.col("role") == "actor").join(moments, on="alert")
     walked = walks(acting.select("entity", "time"), edges)
     behind = _behind(acting, edges)
@@ -69,6 +72,18 @@ def keys(parts: pl.DataFrame, ordered: Ordered, edges: pl.DataFrame) -> tuple[pl
     keyed = keyed.join(actors.select("alert", actor="principal"), on="alert", how="left", maintain_order="left")
     keyed = keyed.with_columns(pl.col("grade").replace_strict(words, return_dtype=pl.String).alias("strength"))
     return keyed.select(pl.col(name).cast(dtype) for name, dtype in KEYED.items()), origins
+
+
+def _what_was_made(parts: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """``parts`` with the keys and sessions that events of alerts issued, role ``made``. A key that was created stands in the place of the identity it
+    was created for: what that one does with another key is not of that alert's making.
+    """
+    issued = edges.filter(pl.col("kind").is_in(_MADE)).select("kind", entity="child", event=pl.concat_str(pl.lit(f"{EVENT}:"), "event_uid"))
+    made = parts.filter(pl.col("role") == "event").select("alert", event="entity").join(issued, on="event")
+    ours = pl.col("role") == "target"
+    kept = parts.filter(ours).join(made.filter(pl.col("kind") == _MADE[0]), on="alert", how="anti")
+    added = made.select("alert", "entity", role=pl.lit("made")).unique().select(parts.columns)
+    return pl.concat([parts.filter(~ours), kept, added]).sort("alert", "role", "entity")
 
 
 def contested(parts: pl.DataFrame, edges: pl.DataFrame) -> pl.Series:

@@ -21,7 +21,7 @@ from engine.correlate import evidence
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
-from engine.incidents.hubs import SIGHTED, sightings_of
+from engine.incidents.sightings import sighted, sightings_of
 from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import issued, paths_for_edges, told_by_hits
 from engine.schema import COLUMNS, Mapping
@@ -118,7 +118,7 @@ def work(
     """
     wants = {
         name: Want(
-            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED))),
+            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *sighted(mappings[name].columns)))),
             tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))),
         )
         for name, plan in program.plans.items()

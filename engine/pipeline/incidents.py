@@ -11,9 +11,9 @@ import polars as pl
 
 from engine.documents.tactics import family, tactics
 from engine.identity.edges import together
-from engine.incidents.hubs import SIGHTINGS
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.rules import RuleFacts
+from engine.incidents.sightings import SIGHTINGS
 from engine.model import Alert, Incident
 from engine.pipeline.identity_edges import told
 from engine.schema import COLUMNS, Mapping

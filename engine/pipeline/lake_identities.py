@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from engine.identity.edges import EDGES, together
-from engine.incidents.hubs import HISTORY_DAYS, SIGHTED, sightings_of
+from engine.incidents.hubs import HISTORY_DAYS
+from engine.incidents.sightings import sighted, sightings_of
+from engine.schema import COLUMNS
 from engine.store.lake import Lake
 
 
@@ -18,5 +20,5 @@ def edges_of(lake: Lake) -> pl.DataFrame:
 
 def sightings_before(lake: Lake, first: datetime, last: datetime) -> pl.DataFrame:
     """The sightings of the days that decide about addresses of alerts that begin between two moments."""
-    days = pl.col("x.day").is_between(first.date() - timedelta(days=HISTORY_DAYS), last.date() - timedelta(days=1))
-    return sightings_of(lake.scan("events").filter(days).select("time", *SIGHTED))
+    days = pl.col("x.day").is_between(first.date() - timedelta(days=HISTORY_DAYS), last.date())
+    return sightings_of(lake.scan("events").filter(days).select("time", *sighted(COLUMNS)))
