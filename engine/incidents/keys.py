@@ -31,13 +31,13 @@ ORIGINS: dict[str, pl.DataType] = {
     "proof": pl.List(pl.String()),
 }
 _JOINING = ("actor", "target", "made", "leaked", "resource", "ip", "agent", "prompt", "request", "event")
-_BEHIND = ("created_key", "impersonated", "used_key", "used_federation", "federated_credential")
+TOLD_OF_ACTORS = ("created_key", "impersonated", "used_key", "used_federation", "federated_credential")
 """Edges that lead to no origin and still tell whose doing something is."""
-_MADE = ("created_key", "issued_key", "assumed_role")
+TOLD_OF_EVENTS = ("created_key", "issued_key", "assumed_role")
 """Edges whose event is where the child begins."""
 _CLOUDS = {"aws": "AWS", "entra": "Azure", "azure": "Azure", "gcp": "GCP", "oidc": "outside", "saml": "outside", "k8s": "outside"}
 _EARLIEST = 8
-"""Edges of `_BEHIND` that are followed from one entity; with more it is shared."""
+"""Edges of `TOLD_OF_ACTORS` that are followed from one entity; with more it is shared."""
 
 
 def keys(parts: pl.DataFrame, ordered: Ordered, edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -78,10 +78,10 @@ def _what_was_made(parts: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     """``parts`` with the keys and sessions that events of alerts issued, role ``made``. A key that was created stands in the place of the identity it
     was created for: what that one does with another key is not of that alert's making.
     """
-    issued = edges.filter(pl.col("kind").is_in(_MADE)).select("kind", entity="child", event=pl.concat_str(pl.lit(f"{EVENT}:"), "event_uid"))
+    issued = edges.filter(pl.col("kind").is_in(TOLD_OF_EVENTS)).select("kind", entity="child", event=pl.concat_str(pl.lit(f"{EVENT}:"), "event_uid"))
     made = parts.filter(pl.col("role") == "event").select("alert", event="entity").join(issued, on="event")
     ours = pl.col("role") == "target"
-    kept = parts.filter(ours).join(made.filter(pl.col("kind") == _MADE[0]), on="alert", how="anti")
+    kept = parts.filter(ours).join(made.filter(pl.col("kind") == TOLD_OF_EVENTS[0]), on="alert", how="anti")
     added = made.select("alert", "entity", role=pl.lit("made")).unique().select(parts.columns)
     return pl.concat([parts.filter(~ours), kept, added]).sort("alert", "role", "entity")
 
@@ -103,8 +103,8 @@ def _cloud(column: str) -> pl.Expr:
 
 def _behind(acting: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     """Whose doing the acting entities are, by edges that were true before they acted."""
-    assert all(KINDS[name].way == TOLD for name in _BEHIND)
-    told = edges.filter(pl.col("kind").is_in(_BEHIND)).select("child", "parent", "strength", "event_uid", since="time")
+    assert all(KINDS[name].way == TOLD for name in TOLD_OF_ACTORS)
+    told = edges.filter(pl.col("kind").is_in(TOLD_OF_ACTORS)).select("child", "parent", "strength", "event_uid", since="time")
     told = told.with_columns(pl.len().over("child").alias("n")).filter(pl.col("n") <= _EARLIEST)
     found = acting.join(told, left_on="entity", right_on="child").filter(pl.col("since") <= pl.col("time"))
     return found.select(

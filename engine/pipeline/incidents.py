@@ -40,10 +40,17 @@ def raise_incidents(
     if not alerts:
         return []
     seen = pl.concat(sightings).unique() if sightings else pl.DataFrame(schema=SIGHTINGS)
-    return incidents(alerts, Given(rule_facts(ruleset), together([*edges, *_told_by(alerts, mappings)]), seen))
+    return by_evidence(alerts, ruleset, [*edges, *told_by_alerts(alerts, mappings)], seen)
 
 
-def _told_by(alerts: Sequence[Alert], mappings: AnyMapping[str, Mapping]) -> Iterator[pl.DataFrame]:
+def by_evidence(
+    alerts: Sequence[Alert], ruleset: RuleSet, edges: Sequence[pl.DataFrame], sightings: pl.DataFrame, totals: pl.DataFrame | None = None
+) -> list[Incident]:
+    """The incidents of ``alerts`` by what is known beside them: as `kernel.Given` has it, the edges in parts."""
+    return incidents(alerts, Given(rule_facts(ruleset), together(edges), sightings, totals=totals))
+
+
+def told_by_alerts(alerts: Sequence[Alert], mappings: AnyMapping[str, Mapping]) -> Iterator[pl.DataFrame]:
     """What the first event of each alert tells of who acted in it."""
     rows: defaultdict[str, dict[str, tuple[str, datetime, str]]] = defaultdict(dict)
     for alert in alerts:
