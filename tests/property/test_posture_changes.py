@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.posture.changes import CHANGES, changes, differing
 from engine.posture.facts import FACTS
+from tests.examples import examples
 from tests.reference_changes import differences
 
 LOGGING: list[Any] = [{"on": True, "text": True, "to": ["s3"]}, {"on": True, "text": False, "to": ["s3", "cloudwatch"]}, {"on": False}, None]
@@ -46,6 +47,7 @@ def frame(facts: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 @given(told(), st.randoms())
+@examples(100)
 def test_the_changes_are_those_of_the_obvious_way_in_any_order(facts: list[dict[str, Any]], random: Any) -> None:
     found = changes(frame(facts))
     again = [*facts, *facts[:2]]
@@ -62,6 +64,7 @@ def test_the_changes_are_those_of_the_obvious_way_in_any_order(facts: list[dict[
 
 
 @given(told(), st.integers(0, 40))
+@examples(100)
 def test_a_late_fact_changes_no_row_but_those_that_differ(facts: list[dict[str, Any]], cut: int) -> None:
     before, after = changes(frame(facts[:cut])), changes(frame(facts))
     other = differing(before, after)["event_uid"].to_list()
