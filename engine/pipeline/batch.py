@@ -67,7 +67,7 @@ class Found:
     seen_paths: dict[str, set[str]] = field(default_factory=dict)
     frames: list[pl.DataFrame] = field(default_factory=list)
     sightings: list[pl.DataFrame] = field(default_factory=list)
-    """Who acted from which address in which hour, of every record that could be read."""
+    """Who acted from which address in which hour, of every record that could be read; of events that are kept whole the lake tells."""
     edges: list[pl.DataFrame] = field(default_factory=list)
     """Edges between identities, of every record that could be read: that another has its identity takes nothing from what it tells."""
 
@@ -130,7 +130,8 @@ def work(
         plan = program.plans[mapping.source]
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
-        found.sightings.append(sightings_of(events.lazy()).collect())
+        if not whole:
+            found.sightings.append(sightings_of(events.lazy()).collect())
         found.edges.append(issued(events, mapping))
         if plan.rules and (hits := detect(events, plan)).height:
             those = matched(hits, events, objects, mapping, program, settings)
