@@ -22,9 +22,10 @@ from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
 from engine.identity.edges import together
-from engine.incidents.hubs import SIGHTED, sightings_of
+from engine.incidents.sightings import sighted, sightings_of
 from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import acting_paths, issued, paths_for_edges, told
+from engine.pipeline.posture_facts import OPERATION, facts_of
 from engine.schema import COLUMNS, Mapping
 from engine.store.frames import in_own_memory
 from engine.store.memory import EventIndex
@@ -70,6 +71,8 @@ class Found:
     """Who acted from which address in which hour, of every record that could be read; of events that are kept whole the lake tells."""
     edges: list[pl.DataFrame] = field(default_factory=list)
     """Edges between identities, of every record that could be read: that another has its identity takes nothing from what it tells."""
+    facts: list[pl.DataFrame] = field(default_factory=list)
+    """Posture facts, of every record that could be read."""
 
 
 def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
@@ -101,6 +104,7 @@ def _add(found: Found, other: Found) -> None:
     found.frames.extend(other.frames)
     found.sightings.extend(other.sightings)
     found.edges.extend(other.edges)
+    found.facts.extend(other.facts)
     found.events.update(other.events)
     for source, (low, high) in other.spans.items():
         known = found.spans.get(source, (low, high))
@@ -120,7 +124,7 @@ def work(
     """
     wants = {
         name: Want(
-            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED))),
+            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *sighted(mappings[name].columns), OPERATION))),
             tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))),
         )
         for name, plan in program.plans.items()
@@ -131,8 +135,9 @@ def work(
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
         if not whole:
-            found.sightings.append(sightings_of(events.lazy()).collect())
+            found.sightings.append(sightings_of(events))
         found.edges.append(issued(events, mapping))
+        found.facts.append(facts_of(events, mapping))
         if plan.rules and (hits := detect(events, plan)).height:
             those = matched(hits, events, objects, mapping, program, settings)
             found.hits.append(with_evidence(hits, those, mapping, program))
