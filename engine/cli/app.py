@@ -33,6 +33,7 @@ COMMANDS = {
     "alerts": "engine.cli.alerts:alerts",
     "incidents": "engine.cli.incidents:incidents",
     "identity": "engine.cli.identity:identity",
+    "posture": "engine.cli.posture:posture",
     "hunt": "engine.cli.hunt:hunt",
     "lake": "engine.cli.lake:lake",
     "sinks": "engine.cli.sinks:sinks",

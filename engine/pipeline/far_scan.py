@@ -68,7 +68,7 @@ def gather_far(
         found = Passing(lake, writers, numbered, read_again, principals_by(gathered.edges, mappings))
         with heeded() as stopped:
             raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
-    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings)
+    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings, gathered.facts)
 
 
 @dataclass(frozen=True, slots=True)

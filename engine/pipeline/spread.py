@@ -26,6 +26,8 @@ from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
 from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.object_ranges import ReadTask, divided
 from engine.pipeline.shared_folder import check_shared, one_of_each_folder
+from engine.posture.facts import empty as no_facts
+from engine.posture.facts import together as together_facts
 from engine.report.account import Totals
 from engine.runners.base import Runner, Stage, never
 from engine.schema import Mapping
@@ -45,7 +47,7 @@ _ROUNDS = 3
 @dataclass(slots=True)
 class Kept:
     """What one task hands on: the account, the objects it read, records per object, the files it wrote by table, those with identities, the days of
-    its events, and what it saw of identities and addresses.
+    its events, and what it saw of identities, addresses and assets.
     """
 
     totals: Totals
@@ -56,6 +58,7 @@ class Kept:
     days: set[tuple[str, date]] = field(default_factory=set)
     edges: pl.DataFrame = field(default_factory=empty)
     sightings: pl.DataFrame = field(default_factory=pl.DataFrame)
+    facts: pl.DataFrame = field(default_factory=no_facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Reading:
         whole = self.source is not None
         step = partial(work, program=self.program, mappings=load_mappings(), settings=self.settings, whole=whole, frames=True)
         totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
-        edges, sightings = [empty()], list[pl.DataFrame]()
+        edges, sightings, facts = [empty()], list[pl.DataFrame](), list[pl.DataFrame]()
         with writers_of(self.lake, self.batch) as writers:
             keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
             rejects = self._rejects(writers, [obj.uri for _, obj in group])
@@ -92,6 +95,7 @@ class Reading:
                 ends.update(found.batch.ends)
                 edges.extend(found.edges)
                 sightings.extend(found.sightings)
+                facts.extend(found.facts)
                 identities.add(keeper.pending)
                 keeper.pending, keeper.spans = [], []
                 if rejects is not None:
@@ -99,7 +103,8 @@ class Reading:
             identities.flush()
             parts = {name: getattr(writers, name).hand_over() for name in TABLES}
         seen = pl.concat(sightings).unique() if sightings else pl.DataFrame()
-        return Kept(totals, [obj.uri for _, obj in group], ends, parts, identities.names, identities.days, together_edges(edges), seen)
+        edged, told = together_edges(edges), together_facts(facts)
+        return Kept(totals, [obj.uri for _, obj in group], ends, parts, identities.names, identities.days, edged, seen, told)
 
     def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
         if self.source is None:
@@ -123,7 +128,7 @@ def gather_spread(
     """
     whole = reading.source is not None
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
-    edges, sightings = list[pl.DataFrame](), list[pl.DataFrame]()
+    edges, sightings, facts = list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
     identities: list[str] = []
     days: set[tuple[str, date]] = set()
     with _folder(reading.scratch):
@@ -141,6 +146,7 @@ def gather_spread(
             identities.extend(kept.identities)
             days.update(kept.days)
             edges.append(kept.edges)
+            facts.append(kept.facts)
             sightings += [kept.sightings] if kept.sightings.width else []
         if whole and stopped():
             return None
@@ -155,7 +161,7 @@ def gather_spread(
     if whole and stopped():
         return None
     losers, met = together(heaps, tuple(mappings))
-    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings)
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings, facts)
 
 
 def _whole_again(totals: Totals, ends: dict[str, int], told: AnyMapping[str, int], read: AnyMapping[str, int], ranges: AnyMapping[str, int]) -> None:

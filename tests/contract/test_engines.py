@@ -17,6 +17,7 @@ from engine.model import Level, RunReport
 from engine.pipeline import ScanResult, Settings, scan
 from engine.pipeline.hunt_sigma import hunt_sigma
 from engine.pipeline.scheduled import RunSummary, run
+from engine.posture.facts import together as together_facts
 from engine.runners.base import Runner
 from engine.simulate.sample import simulate
 from engine.store.lake_tables import TABLES
@@ -131,13 +132,13 @@ def worked(place: Place, runner: Runner | None = None) -> RunSummary:
 
 
 def stored(place: Place) -> dict[str, pl.DataFrame]:
-    """Every row of every table in a fixed order; of edges, which any number of tasks may tell, what they say together."""
+    """Every row of every table in a fixed order; of edges and facts, which any number of tasks may tell, what they say together."""
     root = pl.lit(str(place.root))
     found = {}
     for name, table in TABLES.items():
         rows = place.lake().scan(name).select(list(table.columns)).collect()
-        if name == "edges":
-            found[name] = together([rows])
+        if name in ("edges", "facts"):
+            found[name] = (together if name == "edges" else together_facts)([rows])
             continue
         texts = [column for column in ("x.object", "object", "reason") if column in rows.columns]
         rows = rows.with_columns(pl.col(column).str.replace_all(root, "", literal=True) for column in texts)
