@@ -221,6 +221,32 @@ class Identities:
 
 
 @dataclass(frozen=True, slots=True)
+class FactRule:
+    """How one posture fact is read from a record: a key of `engine.posture.kinds.KINDS`, and the operations that tell it (their full name, or its
+    last words), ``services`` where these must be of one (lower case; none: any).
+
+    ``asset`` gives what the fact is about, as one text or several, ``asset_before`` stands before it (``aws.arn:``); none: the record tells nothing.
+    ``part`` tells facts of one asset apart that are known each by itself: from the record (none: it tells nothing), or ``parts`` as they stand.
+    ``value`` is an object; where the record does not hold it the fact is unknown since then, and ``unknown`` says why. ``tier`` is the log it takes.
+    """
+
+    fact: str
+    operations: tuple[str, ...]
+    asset_before: str
+    asset: ColumnRule
+    value: ColumnRule
+    services: tuple[str, ...] = ()
+    part: ColumnRule | None = None
+    parts: tuple[str, ...] = ("",)
+    unknown: str = ""
+    tier: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (*self.asset.paths, *self.value.paths, *(self.part.paths if self.part else ()))
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """One source: how its records are recognised, identified, mapped, and what Sigma may call its fields."""
 
@@ -247,6 +273,8 @@ class Mapping:
     lateness_minutes: int = 15
     """How late records of this source usually arrive."""
     identities: Identities = field(default_factory=Identities)
+    facts: AnyMapping[str, tuple[FactRule, ...]] = field(default_factory=dict)
+    """Operation, lower case (its full name, or its last one or two words) → the posture facts that its records tell."""
 
     def runs(self, product: str | None, service: str | None, category: str | None) -> bool:
         """Whether a rule with this logsource runs on native fields of this source: no part differs, and at least one is named on both sides."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 import polars as pl
 
 from engine.incidents.clock import Ordered
-from engine.incidents.sightings import totals_of
+from engine.incidents.sightings import seen_of, totals_of
 
 HISTORY_DAYS = 30
 BUSY_DAYS = 10
@@ -100,8 +100,8 @@ def shared_ways(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
 
     That day counts too: an address is known as a way out once it is seen to be one, and who is seen there beside each other may be anybody.
     """
-    seen = sightings.select(pl.col("entity").alias("key"), "actor", seen_day=pl.col("hour").floordiv(24)).join(asked, on="key", how="semi")
-    counted = _within(asked, seen, pl.col("actor").drop_nulls().n_unique().cast(pl.Int64).alias("identities"), that_day=True)
+    identities = pl.col("actor").drop_nulls().n_unique().cast(pl.Int64).alias("identities")
+    counted = _within(asked, seen_of(sightings, asked["key"]), identities, that_day=True)
     return counted.filter(pl.col("identities") > SHARED_BY)
 
 
@@ -134,14 +134,13 @@ def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame, totals: pl.DataFrame
     weak = asked.filter(pl.col("key").str.contains("^(ip|asn_agent):")).select("key", "day").unique()
     if weak.is_empty():
         return pl.DataFrame(schema=_REASON)
+    sums = (totals_of(sightings).collect() if totals is None else totals).rename({"day": "seen_day"})
     weak = weak.with_columns(pl.col("key").str.extract("^([^:]*):").alias("kind"))
-    each = sightings.unique()
-    sums = (totals_of(each).collect() if totals is None else totals).rename({"day": "seen_day"})
     pairs = weak.select("kind", "day").unique().join(sums, on="kind")
     before = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
     summed = before.group_by("kind", "day").agg(pl.col("sightings").sum().alias("total"))
-    seen = each.select(pl.col("entity").alias("key"), "actor", seen_day=pl.col("hour").floordiv(24)).join(weak, on="key", how="semi")
-    counted = _within(weak, seen, pl.struct(n=pl.len(), actors=pl.col("actor").drop_nulls().n_unique()).alias("c")).unnest("c")
+    counted = _within(weak, seen_of(sightings, weak["key"]), pl.struct(n=pl.len(), actors=pl.col("actor").drop_nulls().n_unique()).alias("c"))
+    counted = counted.unnest("c")
     judged = (
         weak.join(summed, on=["kind", "day"], how="left")
         .join(counted, on=["key", "day"], how="left")

@@ -17,7 +17,8 @@ from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, chunks, is
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Keeper, writers_of
 from engine.pipeline.origins import principals_in
-from engine.pipeline.spread import READING, check_shared
+from engine.pipeline.shared_folder import check_shared, one_of_each_folder
+from engine.pipeline.spread import READING
 from engine.pipeline.stored_files import StoredFiles, file_groups
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded
@@ -59,8 +60,8 @@ def gather_far(
         hunting = Hunting(lake.path, out.path, program, settings)
         for told, parts in runner.each(stage, hunting, list(file_groups(lake, sources, settings.start, settings.end, runner)), stopped):
             seen.merge(told)
+            check_shared(out.path / "hits", one_of_each_folder(parts))
             writers.hits.adopt(parts)
-            check_shared(out.path / "hits", [part.path for part in parts])
         if stopped():
             raise KeyboardInterrupt
         found = Passing(out, writers, objects.numbers, again, principals_in(lake, load_mappings(), seen.edges))

@@ -52,13 +52,13 @@ def gather_far(
     mappings: AnyMapping[str, Mapping],
     runner: Runner,
 ) -> Looked:
-    """All alerts, by way of files. Ctrl-C ends it without a result."""
+    """All alerts, by way of files. Ctrl-C ends the reading early with what was read so far; later it ends all, without a result."""
     stage = Stage(READING, f"rules {rules_digest(program)[:12]}")
-    with passing_lake() as lake, heeded() as stopped, writers_of(lake.path, _BATCH) as writers:
+    with passing_lake() as lake, writers_of(lake.path, _BATCH) as writers:
         reading = Reading(given.transport, program, settings, lake.path, _BATCH, None)
-        gathered = gather_spread(given, reading, writers, lake, runner, mappings, stopped, stage)
-        if gathered is None:
-            raise KeyboardInterrupt
+        with heeded() as stopped:
+            gathered = gather_spread(given, reading, writers, lake, runner, mappings, stopped, stage)
+        assert gathered is not None  # a scan is never given up
         gathered.totals.losers(gathered.losers, tuple(mappings))
         places = gathered.losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
         writers.hits.drop(placed(places, given), over(runner, Stage(DROPPING, stage.about)))
@@ -66,8 +66,9 @@ def gather_far(
         numbered = partial(pl.Series.replace_strict, old=numbers, return_dtype=pl.UInt32)
         read_again = partial(given.read_again, settings.limits)
         found = Passing(lake, writers, numbered, read_again, principals_by(gathered.edges, mappings))
-        raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
-    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings)
+        with heeded() as stopped:
+            raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
+    return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings, gathered.facts)
 
 
 @dataclass(frozen=True, slots=True)

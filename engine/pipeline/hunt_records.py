@@ -16,8 +16,7 @@ from connectors.normalize import FUTURE, NATIVE, Want, normalize
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.model import Reject
-from engine.pipeline.batch import Found, Settings, isolated, with_evidence
-from engine.pipeline.identity_edges import told_by_hits
+from engine.pipeline.batch import Found, Settings, isolated, matched, with_evidence
 from engine.schema import Mapping
 from engine.store.lake import Lake
 
@@ -113,8 +112,9 @@ def work_chunk(chunk: Chunk, *, program: Program, mappings: AnyMapping[str, Mapp
         found.latest[chunk.source] = latest
     hits = detect(events, plan)
     if hits.height:
-        found.hits.append(with_evidence(hits, events, events["object_index"], mapping, program, settings))
-        found.edges.append(told_by_hits(hits, events, mapping))
+        those = matched(hits, events, events["object_index"], mapping, program, settings)
+        found.hits.append(with_evidence(hits, those, mapping, program))
+        found.edges.append(those.told(mapping))
     return found
 
 

@@ -50,7 +50,7 @@ from engine.store.incident_rows import IncidentQuery
 from engine.store.lake import Lake
 from engine.store.records import BatchResult, Committed, Plan
 
-TABLES = ("rejects", "edges", "hits", "events")
+TABLES = ("rejects", "edges", "facts", "hits", "events")
 """The order of commits: who sees events sees their hits."""
 RULES_CHANGED, BACKFILL, REPAIR = "rules changed", "backfill", "repair"
 """Why stored events are looked at again."""

@@ -1,4 +1,4 @@
-"""What a lake knows beside alerts that decides about incidents: edges between identities, and who acted from where."""
+"""What a lake knows beside alerts that decides about incidents: edges between identities, who acted from where, and posture facts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import polars as pl
 from engine.identity.edges import EDGES
 from engine.incidents.hubs import HISTORY_DAYS
 from engine.incidents.keys import TOLD_OF_ACTORS, TOLD_OF_EVENTS
-from engine.incidents.sightings import sighted, sightings_of, totals_of
+from engine.incidents.sightings import SIGHTINGS, sighted, sightings_of, totals_of
 from engine.pipeline.origins import followed
+from engine.posture.facts import FACTS
+from engine.posture.facts import together as together_facts
 from engine.schema import COLUMNS
 from engine.store.lake import Lake
 from engine.store.lake_files import load, make_folder, owner_only
@@ -43,9 +45,12 @@ def edges_about(lake: Lake, acting: pl.Series, events: pl.Series) -> list[pl.Dat
 def sightings_about(lake: Lake, entities: Iterable[str], first: datetime, last: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The sightings of ``entities`` on the days that decide about alerts that begin between two moments, and the totals of all of these days."""
     paths = _days(lake, first.date() - timedelta(days=HISTORY_DAYS), last.date())
-    seen = pl.concat([pl.scan_parquet(path, glob=False) for path in paths]) if paths else sightings_of(lake.scan("events").head(0)).lazy()
+    numbers = [pl.col(name).cast(dtype) for name, dtype in SIGHTINGS.items()]
+    texts = {name: pl.String() if dtype == pl.Categorical() else dtype for name, dtype in SIGHTINGS.items()}
+    seen = pl.concat([pl.scan_parquet(path, glob=False) for path in paths]) if paths else pl.LazyFrame(schema=texts)
     wanted = pl.Series("entity", list(entities), dtype=pl.String).unique().to_frame().lazy()
-    return seen.join(wanted, on="entity", how="semi").collect(engine="streaming"), totals_of(seen).collect(engine="streaming")
+    found = seen.join(wanted, on="entity", how="semi").select(numbers).collect(engine="streaming")
+    return found, totals_of(seen.select(numbers)).collect(engine="streaming")
 
 
 def _days(lake: Lake, first: date, last: date) -> list[Path]:
@@ -74,5 +79,10 @@ def _write(seen: pl.DataFrame, path: Path) -> None:
     """Write a file that is there whole or not at all."""
     half = path.with_suffix(f".{os.getpid()}")
     with owner_only:
-        seen.sort("entity", "hour", "actor").write_parquet(half)
+        seen.cast({pl.Categorical(): pl.String()}).unique().sort("entity", "hour", "actor").write_parquet(half)
     half.replace(path)
+
+
+def facts_of_lake(lake: Lake) -> pl.DataFrame:
+    """All posture facts, each once."""
+    return together_facts([lake.scan("facts").select(list(FACTS)).unique().collect(engine="streaming")])

@@ -16,7 +16,7 @@ from connectors.sources import load_mappings
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import EngineError
-from engine.pipeline.batch import Settings, with_evidence
+from engine.pipeline.batch import Settings, matched, with_evidence
 from engine.pipeline.lake_batch import Written
 from engine.pipeline.lake_hits import rule_hashes, to_lake
 from engine.pipeline.revising import Span, reach
@@ -142,4 +142,4 @@ def _hits(stored: pl.DataFrame, *, program: Program, mappings: AnyMapping[str, M
     chosen = [index for index, rule in enumerate(plan.rules) if rule.uid in wanted]
     hits = hits.filter(pl.col("rule").is_in(chosen))
     nowhere = pl.Series([0], dtype=pl.UInt32).new_from_index(0, events.height)
-    return with_evidence(hits, events, nowhere, mapping, program, settings)
+    return with_evidence(hits, matched(hits, events, nowhere, mapping, program, settings), mapping, program)

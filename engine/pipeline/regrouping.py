@@ -13,7 +13,7 @@ from engine.incidents.participants import participants
 from engine.incidents.windows import EVENT, WINDOWS
 from engine.model import Alert, Incident
 from engine.pipeline.incidents import by_evidence, told_by_alerts
-from engine.pipeline.lake_identities import edges_about, sightings_about
+from engine.pipeline.lake_identities import edges_about, facts_of_lake, sightings_about
 from engine.schema import Mapping as SourceMapping
 from engine.sigma.ruleset import RuleSet
 from engine.store.incident_rows import Around
@@ -65,7 +65,7 @@ def stored_incidents(alerts: Sequence[Alert], ruleset: RuleSet, mappings: Mappin
     places = parts.filter(pl.col("role").is_in(["ip", "agent"]))["entity"]
     first, last = min(each.first_time for each in alerts), max(each.first_time for each in alerts)
     seen, totals = sightings_about(lake, places, first, last)
-    return by_evidence(alerts, ruleset, [*told, *edges_about(lake, acting, events)], seen, totals)
+    return by_evidence(alerts, ruleset, [*told, *edges_about(lake, acting, events)], seen, [facts_of_lake(lake)], totals)
 
 
 def _day_of(moment: datetime) -> datetime:

@@ -45,13 +45,14 @@ AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What all objects of a scan gave: alerts, how many hits each rule (by its index) has, the account, identity edges, who acted from where."""
+    """What all objects of a scan gave: alerts, how many hits each rule (by its index) has, the account, edges, who acted from where, facts."""
 
     raised: Raised
     counts: Counter[int]
     totals: Totals
     edges: list[pl.DataFrame]
     sightings: list[pl.DataFrame]
+    facts: list[pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def scan(
         looked = gather_far(given, settings, program, mappings, runner)
     raised, counts, totals = looked.raised, looked.counts, looked.totals
     alerts = raised.alerts
-    incidents = raise_incidents(alerts, ruleset, mappings, looked.edges, looked.sightings)
+    incidents = raise_incidents(alerts, ruleset, mappings, looked.edges, looked.sightings, looked.facts)
     shown = [alert for alert in alerts if alert.level >= min_level]
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
@@ -143,6 +144,7 @@ def _gather(
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     edges: list[pl.DataFrame] = []
     sightings: list[pl.DataFrame] = []
+    facts: list[pl.DataFrame] = []
     read_again = partial(given.read_again, settings.limits)
     try:
         for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
@@ -152,6 +154,7 @@ def _gather(
                 store.add(hits)
             edges.extend(found.edges)
             sightings.extend(found.sightings)
+            facts.extend(each for each in found.facts if each.height)
             if len(edges) > _PARTS:
                 edges, sightings = [together(edges)], [pl.concat(sightings).unique()]
         losers = index.resolve(read_again)
@@ -160,9 +163,9 @@ def _gather(
     totals.losers(losers, tuple(mappings))
     matched = _without(store.collect(), losers)
     if matched is None:
-        return Looked(Raised(), Counter(), totals, edges, sightings)
+        return Looked(Raised(), Counter(), totals, edges, sightings, facts)
     raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again, principals_by(edges, mappings))
-    return Looked(raised, Counter(dict(matched["rule"].value_counts().iter_rows())), totals, edges, sightings)
+    return Looked(raised, Counter(dict(matched["rule"].value_counts().iter_rows())), totals, edges, sightings, facts)
 
 
 def run(

@@ -9,6 +9,7 @@ import polars as pl
 
 from engine.correlate import evidence
 from engine.identity import edges
+from engine.posture import facts
 from engine.schema import COLUMNS, DTYPES
 
 UID_HIGH, UID_LOW, CONTENT = "x.uid_high", "x.uid_low", "x.content_hash"
@@ -86,5 +87,13 @@ EDGES = Table(
     order=("child", "time"),
 )
 
-TABLES: dict[str, Table] = {table.name: table for table in (EVENTS, HITS, EDGES, REJECTS)}
+FACTS = Table(
+    "facts",
+    {**facts.FACTS, **_CARE},
+    partition=("x.day",),
+    bounds=("time", "x.batch", "fact", "asset"),
+    order=("asset", "time"),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in (EVENTS, HITS, EDGES, FACTS, REJECTS)}
 """Every table of a lake by name."""

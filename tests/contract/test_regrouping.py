@@ -52,7 +52,7 @@ def test_what_was_counted_is_what_the_events_say(tmp_path: Path) -> None:
     all_of = sightings_of(lake.scan("events"))
     start = datetime(2026, 3, 1, tzinfo=UTC)
     seen, totals = sightings_about(lake, ["ip:203.0.113.7", "ip:192.0.2.1"], start, start + timedelta(days=2))
-    assert seen.sort(pl.all()).equals(all_of.filter(pl.col("entity") == "ip:203.0.113.7").sort(pl.all()))
+    assert sorted(seen.rows()) == sorted(set(all_of.filter(pl.col("entity") == "ip:203.0.113.7").rows()))
     assert totals.sort(pl.all()).equals(totals_of(all_of).collect().sort(pl.all()))
 
 

@@ -40,7 +40,7 @@ def test_a_network_with_an_agent_joins_where_it_is_rare(seen: dict[str, int], to
         alert("b", 1, "takes", 0, (("ip", "203.0.113.8"),), evidence=NETWORK),
     ]
     assert sizes(incidents(pair, Given(RULES, sightings=sightings(seen, ordinary=2_000)))) == ([2] if together else [1, 1])
-    of_addresses_alone = sightings(seen, ordinary=2_000).filter(pl.col("entity").str.starts_with("ip:"))
+    of_addresses_alone = sightings(seen, ordinary=2_000).filter(pl.col("entity").cast(pl.String).str.starts_with("ip:"))
     assert sizes(incidents(pair, Given(RULES, sightings=of_addresses_alone))) == [1, 1]
 
 
@@ -57,8 +57,8 @@ def test_sightings_are_of_addresses_and_of_networks_with_an_agent_and_one_identi
         },
         schema_overrides={"time": pl.Datetime("us", "UTC")},
     )
-    made = sightings_of(events).sort("entity", "actor")
-    assert made.select("entity", "actor").rows() == [
+    made = sightings_of(events)
+    assert sorted(set(made.select("entity", "actor").rows())) == [
         ("asn_agent:64496|x", "ana@example.com"),
         ("asn_agent:64496|x", "arn:aws:sts::111122223333:assumed-role/ci"),
         ("ip:203.0.113.7", "ana@example.com"),
