@@ -14,6 +14,7 @@ from engine.incidents.kernel import Given, incidents
 from engine.incidents.score import Circumstance
 from engine.model import Alert, Entity
 from engine.posture.facts import FACTS, LONGEST_VALUE, described, together
+from engine.posture.gaps import gaps
 from engine.posture.history import at, history
 from tests.incident_samples import START, alert
 from tests.posture_samples import AZURE, OID, PROJECT, REGION, facts, sample
@@ -203,3 +204,12 @@ def test_order_of_facts_and_alerts_changes_nothing() -> None:
 
 def test_facts_of_the_future_count_nothing() -> None:
     assert weighed(ai_alert(hours=1), sample([(DAY + 1.01, "later", {"on": False})])) == []
+
+
+def test_places_whose_logs_are_off_at_the_end_are_named() -> None:
+    assert gaps(sample([(0, "a", {"on": False}), (1, "b", {"on": True})])) == []
+    assert gaps(sample([(0, "a", {"on": True, "text": False})])) == []
+    (told,) = gaps(sample([(0, "a", {"on": True}), (1, "b", {"on": False}), (2, "c", {"on": False})]))
+    assert told == f"AI logging of {REGION} off since 2026-03-01 01:00:00Z: what happened there later is in no log"
+    many = [facts(("ai.logging", f"aws.region:111122223333/r{number}", 0, "a", {"on": False})) for number in range(7)]
+    assert [line.partition(" ")[0] for line in gaps(together(many))] == ["AI"] * 5 + ["2"]
