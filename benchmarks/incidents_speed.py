@@ -18,9 +18,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from engine.identity.edges import described, together
-from engine.incidents.hubs import SIGHTINGS
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.rules import TACTICS, RuleFacts
+from engine.incidents.sightings import SIGHTINGS
 from engine.model import Alert, AlertKind, CloudAccount, Entity, EventRef, Level, RuleRef, State
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 PARTS = {
-    "spark": frozenset({"spark", "on_a_cluster_too", "running_cluster"}),
+    "spark": frozenset({"spark", "apart", "on_a_cluster_too", "running_cluster"}),
     "elasticsearch": frozenset({"elasticsearch_node"}),
     "postgresql": frozenset[str](),
 }

@@ -22,7 +22,7 @@ from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
 from engine.identity.edges import together
-from engine.incidents.hubs import SIGHTED, sightings_of
+from engine.incidents.sightings import sighted, sightings_of
 from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import acting_paths, issued, paths_for_edges, told
 from engine.pipeline.posture_facts import OPERATION, facts_of
@@ -124,7 +124,7 @@ def work(
     """
     wants = {
         name: Want(
-            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED, OPERATION))),
+            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *sighted(mappings[name].columns), OPERATION))),
             tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))),
         )
         for name, plan in program.plans.items()
@@ -134,7 +134,7 @@ def work(
         plan = program.plans[mapping.source]
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
-        found.sightings.append(sightings_of(events.lazy()).collect())
+        found.sightings.append(sightings_of(events))
         found.edges.append(issued(events, mapping))
         found.facts.append(facts_of(events, mapping))
         if plan.rules and (hits := detect(events, plan)).height:

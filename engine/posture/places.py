@@ -13,7 +13,6 @@ _ARN = re.compile(r"arn:[^:]*:([^:]*):([^:]*):(\d{12}):.+", re.DOTALL)
 _OBJECT = re.compile(r"(arn:[^:]*:s3:::[^/]+)/.*", re.DOTALL)
 _SESSION = re.compile(r"arn:([^:]*):sts::(\d{12}):assumed-role/([^/]+)/.*", re.DOTALL)
 _ACCOUNT = re.compile(r"(/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.[^/]+/[^/]+/[^/]+)(?:/.*)?", re.DOTALL)
-_SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)")
 _PROJECT = re.compile(r"projects/([^/]+)")
 _BUCKET = re.compile(r"(projects/_/buckets/[^/]+)/.*", re.DOTALL)
 _HOST = re.compile(r"//[^/]+/")
@@ -29,8 +28,7 @@ def place_of(asset: str) -> str | None:
         return f"aws {found[3]}/{found[2]}"
     if kind == "azure.resource":
         account = _ACCOUNT.fullmatch(value)
-        subscription = _SUBSCRIPTION.fullmatch(value)
-        return f"azure {account[1] if account else subscription[1] if subscription else value}"
+        return f"azure {account[1] if account else value}"
     if kind == "azure.subscription":
         return f"azure {value}"
     if kind == "gcp.resource" and (project := _PROJECT.match(value)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +93,24 @@ def test_logs_that_tell_nothing_name_what_they_would_have_to_be(tmp_path: Path, 
     assert ran.code == 0
     assert "No event tells of an asset." in ran.out
     assert ran.out.count("no event seen") == len(KINDS)
+
+
+def test_a_lake_from_before_facts_were_kept_goes_on(tmp_path: Path, cli: Cli) -> None:
+    place = Place(tmp_path / "place")
+    place.put("1.json", *RECORDS[:2])
+    assert cli("run", "--config", place.config).code == 0
+    shutil.rmtree(place.root / "lake" / "facts")
+    place.put("2.json", *RECORDS[2:])
+    assert cli("run", "--config", place.config).code == 0
+    told = {row["fact"] for row in rows(cli("posture", "--config", place.config)) if row["asset"]}
+    assert told == {"ai.guardrail", "ai.key", "ai.account"}
+
+
+def test_retention_takes_no_facts(tmp_path: Path, cli: Cli) -> None:
+    place = Place(tmp_path / "place")
+    place.put("1.json", *RECORDS)
+    assert cli("run", "--config", place.config).code == 0
+    before = rows(cli("posture", "--config", place.config))
+    assert cli("lake", "retain", "--days", "8", "--config", place.config).code == 0
+    assert place.lake().scan("events").collect().height == 0
+    assert rows(cli("posture", "--config", place.config)) == before
