@@ -11,7 +11,7 @@ compared with the truth, which no part of detection reads. Rows of the table:
 - ``missing``: the catalogue again, one source after the other not collected.
 
 What each figure means, and where it misleads, is in docs/evaluation.md. ``--format json`` keeps all of it, with the links that were asserted wrongly
-or lost. Nothing here is a test: thresholds are compared by people. Progress goes to stderr, a process works on one seed.
+or lost and with what was loud. Nothing here is a test: thresholds are compared by people. Progress goes to stderr, a process works on one seed.
 """
 
 from __future__ import annotations
@@ -180,6 +180,7 @@ def document(measured: Sequence[Measured], totals: dict[str, Tally], asked: Aske
             "missed": dict(tally.missed.most_common()),
             "wrong_links": tally.wrong_links,
             "lost_links": tally.lost_links,
+            "loud": tally.loud_ones,
         }
         for name, tally in totals.items()
     }
