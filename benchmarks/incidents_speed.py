@@ -2,8 +2,9 @@
 
     python benchmarks/incidents_speed.py [--alerts 10000,30000,100000] [--edges-per-alert 10]
 
-A tenth of the alerts belong to campaigns of 5 to 60 that go over keys, sessions and addresses; the rest is what single identities trip over. The last
-column is the cost an alert, beside that of the first line: near 1 means that time grows with the number of alerts.
+A tenth of the alerts belong to campaigns of 5 to 60 that go over keys, sessions and addresses; the rest is what single identities trip over.
+``growth`` is the cost an alert over that of the first line: near 1 means that time grows with the number of alerts. Asked for: 100,000 alerts and
+1,000,000 edges in less than a minute on two cores and 1.5 GB, growth near 1. ``peak MB`` is of the whole process, the benchmark's own input included.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from engine.identity.edges import described, together
-from engine.incidents.hubs import SIGHTINGS
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.rules import TACTICS, RuleFacts
+from engine.incidents.sightings import SIGHTINGS
 from engine.model import Alert, AlertKind, CloudAccount, Entity, EventRef, Level, RuleRef, State
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -117,7 +118,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     first: float | None = None
-    print(f"{'alerts':>8} {'edges':>9} {'incidents':>9} {'largest':>8} {'wall s':>7} {'CPU s':>7} {'peak MB':>8} {'CPU µs an alert':>16}")
+    print(
+        f"{'alerts':>8} {'edges':>9} {'incidents':>9} {'largest':>8} {'wall s':>7} {'CPU s':>7} {'peak MB':>8} {'CPU µs an alert':>16} {'growth':>7}"
+    )
     for size in map(int, options.alerts.split(",")):
         alerts = world(size, options.seed)
         edges = identity(alerts, size * options.edges_per_alert, options.seed)
@@ -130,7 +133,7 @@ def main() -> None:
         first = first or each
         largest = max(len(incident.alert_uids) for incident in found)
         line = (
-            f"{size:>8,} {edges.height:>9,} {len(found):>9,} {largest:>8,} {wall:>7.1f} {cpu:>7.1f} {peak:>8,.0f} {each:>9.0f} {each / first:>6.2f}"
+            f"{size:>8,} {edges.height:>9,} {len(found):>9,} {largest:>8,} {wall:>7.1f} {cpu:>7.1f} {peak:>8,.0f} {each:>16.0f} {each / first:>7.2f}"
         )
         print(line, flush=True)
 

@@ -30,6 +30,7 @@ class Codes:
         self.cells = cells
         self.odd = odd
         self._coded: dict[tuple[str, ...], Coded] = {}
+        self._keys: dict[tuple[str, ...], list[tuple[str | None, ...]]] = {}
         self._texts: dict[str, pl.Series] = {}
         self._parts: dict[bytes, Codes] = {}
         self._once: dict[Callable[..., Any], Any] = {}
@@ -67,13 +68,18 @@ class Codes:
 
     def keys(self, paths: Sequence[str]) -> list[tuple[str | None, ...]]:
         """The distinct combinations of cells, by number."""
+        paths = tuple(paths)
         firsts = self.coded(paths).firsts
-        return list(zip(*(self.cells[path].gather(firsts).to_list() for path in paths), strict=True))
+        if paths not in self._keys:
+            self._keys[paths] = list(zip(*(self.cells[path].gather(firsts).to_list() for path in paths), strict=True))
+        return self._keys[paths]
 
     def _few(self, paths: tuple[str, ...]) -> Coded:
         seen: dict[tuple[str | None, ...], int] = {}
         rows = list(zip(*(self.cells[path].to_list() for path in paths), strict=True))
-        return _with_firsts(np.array([seen.setdefault(row, len(seen)) for row in rows], dtype=np.uint32))
+        coded = _with_firsts(np.array([seen.setdefault(row, len(seen)) for row in rows], dtype=np.uint32))
+        self._keys[paths] = list(seen)
+        return coded
 
     def _many(self, paths: tuple[str, ...]) -> Coded:
         if len(paths) == 1:

@@ -31,16 +31,19 @@ def column(name: str, rule: ColumnRule, cells: pl.DataFrame, source: str, failur
         return times(text) if kind == "time" else text
     decided = _at_once(rule, codes, source)
     if decided is None:
-        made, failed = _by_distinct(name, rule, codes, source)
-    else:
-        made, failed = decided.values.alias(name), pl.repeat(False, cells.height, eager=True)
-        rest = ~decided.rows
-        if rest.any():
-            others, missed = _by_distinct(name, rule, codes.among(rest), source)
-            made, failed = _merged(rest, made, others), failed.scatter(rest.arg_true(), missed)
-    if failed.any():
-        failures[name] = failed
-    return made
+        made, missed = _by_distinct(name, rule, codes, source)
+        if missed is not None:
+            failures[name] = pl.Series(missed)
+        return made
+    rest = ~decided.rows
+    if not rest.any():
+        return decided.values.alias(name)
+    others, missed = _by_distinct(name, rule, codes.among(rest), source)
+    if missed is not None:
+        failed = np.zeros(cells.height, dtype=bool)
+        failed[rest.to_numpy()] = missed
+        failures[name] = pl.Series(failed)
+    return _merged(rest, decided.values.alias(name), others)
 
 
 def _at_once(rule: ColumnRule, codes: Codes, source: str) -> Decided | None:
@@ -76,8 +79,8 @@ def _merged(rest: pl.Series, made: pl.Series, others: pl.Series) -> pl.Series:
     return pl.concat([made, others.alias(made.name)]).gather(order)
 
 
-def _by_distinct(name: str, rule: ColumnRule, codes: Codes, source: str) -> tuple[pl.Series, pl.Series]:
-    """`column` by each distinct combination of cells, and for which rows the function failed."""
+def _by_distinct(name: str, rule: ColumnRule, codes: Codes, source: str) -> tuple[pl.Series, np.ndarray[Any, np.dtype[np.bool_]] | None]:
+    """`column` by each distinct combination of cells, and for which rows the function failed, if for any."""
     kind = COLUMNS[name].kind
     convert = values.CONVERSIONS[kind]
     function = functions(source)[rule.function] if rule.function else None
@@ -114,13 +117,14 @@ def _by_distinct(name: str, rule: ColumnRule, codes: Codes, source: str) -> tupl
             return None
 
     coded = codes.coded(rule.paths)
-    distinct = _series(name, [work(number, key) for number, key in enumerate(codes.keys(rule.paths))])
-    if len(coded.firsts) == 1:
-        made = distinct.new_from_index(0, codes.cells.height)
+    distinct = [work(number, key) for number, key in enumerate(codes.keys(rule.paths))]
+    if len(distinct) == 1:
+        made = _series(name, distinct).new_from_index(0, codes.cells.height)
+    elif codes.cells.height <= FEW:
+        made = _series(name, [distinct[number] for number in coded.codes.tolist()])
     else:
-        made = distinct.gather(coded.codes)
-    missed = pl.Series(np.isin(coded.codes, failed)) if failed else pl.repeat(False, codes.cells.height, eager=True)
-    return made, missed
+        made = _series(name, distinct).gather(coded.codes)
+    return made, np.isin(coded.codes, failed) if failed else None
 
 
 def _series(name: str, found: list[Any]) -> pl.Series:

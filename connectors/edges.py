@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import polars as pl
 
 from connectors.codes import Codes
@@ -22,6 +23,9 @@ RAW_EDGES: dict[str, pl.DataType] = {
     "event_uid": pl.String(),
 }
 """Columns of `raw_edges`: both ends as ``type:value`` in the record's own spelling."""
+
+_ENTITY, _MOMENT = "x.uid", "time"
+"""Columns of the types that ends of edges and ends of what was issued have."""
 
 
 def may_issue(operations: Sequence[pl.Series], mapping: Mapping) -> pl.Series:
@@ -43,28 +47,36 @@ def raw_edges(events: pl.DataFrame, mapping: Mapping, rules: Sequence[EdgeRule],
     codes = Codes(cells)
     made: dict[tuple[str, ColumnRule], pl.Series] = {}
 
-    def name_of(kind: str, rule: ColumnRule) -> str:
-        """The name of the column that holds what ``rule`` finds; rules share it."""
+    def found(kind: str, rule: ColumnRule) -> pl.Series:
+        """What ``rule`` finds in each event; rules share it."""
         if (kind, rule) not in made:
-            found = column("x.uid" if kind == "entity" else "time", rule, cells, mapping.source, {}, codes)
-            made[kind, rule] = found.alias(f"{kind} {len(made)}")
-        return made[kind, rule].name
+            made[kind, rule] = column(kind, rule, cells, mapping.source, {}, codes)
+        return made[kind, rule]
 
-    wanted = [
-        (name_of("entity", rule.child), name_of("entity", rule.parent), name_of("until", rule.until) if rule.until else None, rule) for rule in rules
+    parts: list[tuple[EdgeRule, pl.Series]] = []
+    for rule in rules:
+        child, parent = found(_ENTITY, rule.child), found(_ENTITY, rule.parent)
+        if child.null_count() < child.len() and parent.null_count() < parent.len():
+            parts.append((rule, (child.is_not_null() & parent.is_not_null()).arg_true()))
+    if not parts:
+        return pl.DataFrame(schema=RAW_EDGES)
+
+    def texts(of: Callable[[EdgeRule], str]) -> pl.Series:
+        return pl.Series([of(rule) for rule, _ in parts], dtype=pl.String).gather(which)
+
+    which = np.repeat(np.arange(len(parts)), [rows.len() for _, rows in parts])
+    rows = pl.concat([rows for _, rows in parts])
+    ends = [
+        found(_MOMENT, rule.until).gather(rows) if rule.until else pl.Series([None], dtype=RAW_EDGES["until"]).new_from_index(0, rows.len())
+        for rule, rows in parts
     ]
-    whole = events.select("time", pl.col("x.uid").alias("event_uid")).hstack(list(made.values())).lazy()
-    parts = [
-        whole.filter(pl.col(child).is_not_null() & pl.col(parent).is_not_null()).select(
-            pl.lit(rule.kind).alias("kind"),
-            (pl.lit(rule.child_before) + pl.col(child)).alias("child"),
-            (pl.lit(rule.parent_before) + pl.col(parent)).alias("parent"),
-            "time",
-            (pl.col(until) if until else pl.lit(None, RAW_EDGES["until"])).alias("until"),
-            pl.lit(mapping.source).alias("source"),
-            "event_uid",
-        )
-        for child, parent, until, rule in wanted
-        if made["entity", rule.child].null_count() < events.height and made["entity", rule.parent].null_count() < events.height
-    ]
-    return pl.concat(parts).collect() if parts else pl.DataFrame(schema=RAW_EDGES)
+    columns = {
+        "kind": texts(lambda rule: rule.kind),
+        "child": texts(lambda rule: rule.child_before) + pl.concat([found(_ENTITY, rule.child).gather(rows) for rule, rows in parts]),
+        "parent": texts(lambda rule: rule.parent_before) + pl.concat([found(_ENTITY, rule.parent).gather(rows) for rule, rows in parts]),
+        "time": events["time"].gather(rows),
+        "until": pl.concat(ends),
+        "source": pl.Series([mapping.source]).new_from_index(0, rows.len()),
+        "event_uid": events["x.uid"].gather(rows),
+    }
+    return pl.DataFrame([series.alias(name) for name, series in columns.items()])

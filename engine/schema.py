@@ -153,7 +153,29 @@ ENGINE_COLUMNS: dict[str, Column] = _columns(
 )
 """Columns crosswind adds itself."""
 
-COLUMNS: dict[str, Column] = {**ENGINE_COLUMNS, **EVENT_COLUMNS, **AI_COLUMNS}
+STORED: dict[str, Column] = {**ENGINE_COLUMNS, **EVENT_COLUMNS, **AI_COLUMNS}
+"""The common columns an event has by itself, in display order."""
+
+CHANGE = "x.change."
+"""How the names of `CHANGE_COLUMNS` begin."""
+
+CHANGE_COLUMNS: dict[str, Column] = _columns(
+    ("x.change.known", "bool", "whether the difference of any fact is known: of the first fact of an asset it is not"),
+    ("x.change.fact", "list", "kinds of facts that differ from before: ai.guardrail, bucket.policy, …"),
+    ("x.change.asset", "list", "assets these facts are about, as type:value"),
+    ("x.change.weaker", "list", "kinds that protect less than before, and which of their protections do: ai.logging, ai.logging.text"),
+    ("x.change.stronger", "list", "kinds of which something protects more and nothing less, and every protection that rose"),
+    ("x.change.lost", "list", "members of values that went away: ai.logging.text, bucket.policy.foreign:444455556666"),
+    ("x.change.gained", "list", "members of values that came"),
+    ("x.change.about", "list", "members of what was known of the same assets just before: bucket.use.in_use"),
+    ("x.change.before", "json", "the facts that differ, as they were: [{fact, asset, part, value}]"),
+    ("x.change.after", "json", "the same, as they are since"),
+)
+"""What posture facts of an event say beside those before them (`engine.posture.changes`). Events have none by themselves: these columns are made from
+the history of facts just before rules that read them run, and are stored with hits alone.
+"""
+
+COLUMNS: dict[str, Column] = {**STORED, **CHANGE_COLUMNS}
 """Every common column by name, in display order."""
 
 
@@ -221,6 +243,32 @@ class Identities:
 
 
 @dataclass(frozen=True, slots=True)
+class FactRule:
+    """How one posture fact is read from a record: a key of `engine.posture.kinds.KINDS`, and the operations that tell it (their full name, or its
+    last words), ``services`` where these must be of one (lower case; none: any).
+
+    ``asset`` gives what the fact is about, as one text or several, ``asset_before`` stands before it (``aws.arn:``); none: the record tells nothing.
+    ``part`` tells facts of one asset apart that are known each by itself: from the record (none: it tells nothing), or ``parts`` as they stand.
+    ``value`` is an object; where the record does not hold it the fact is unknown since then, and ``unknown`` says why. ``tier`` is the log it takes.
+    """
+
+    fact: str
+    operations: tuple[str, ...]
+    asset_before: str
+    asset: ColumnRule
+    value: ColumnRule
+    services: tuple[str, ...] = ()
+    part: ColumnRule | None = None
+    parts: tuple[str, ...] = ("",)
+    unknown: str = ""
+    tier: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (*self.asset.paths, *self.value.paths, *(self.part.paths if self.part else ()))
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """One source: how its records are recognised, identified, mapped, and what Sigma may call its fields."""
 
@@ -247,6 +295,8 @@ class Mapping:
     lateness_minutes: int = 15
     """How late records of this source usually arrive."""
     identities: Identities = field(default_factory=Identities)
+    facts: AnyMapping[str, tuple[FactRule, ...]] = field(default_factory=dict)
+    """Operation, lower case (its full name, or its last one or two words) → the posture facts that its records tell."""
 
     def runs(self, product: str | None, service: str | None, category: str | None) -> bool:
         """Whether a rule with this logsource runs on native fields of this source: no part differs, and at least one is named on both sides."""

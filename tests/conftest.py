@@ -6,23 +6,24 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from engine.cli.app import run
-from engine.model import Level
-from engine.pipeline import ScanResult, Settings, scan
+from engine.pipeline import ScanResult
 from tests import examples as examples  # registers the profile "long" before it is asked for
 from tests.elasticsearch_node import elasticsearch_node as elasticsearch_node
+from tests.groups import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.scans import SAMPLE as SAMPLE
+from tests.scans import Scans
+from tests.scans import scans as scans
 from tests.sparks import anywhere as anywhere
+from tests.sparks import apart as apart
 from tests.sparks import divided as divided
-from tests.sparks import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.sparks import spark as spark
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLE = ROOT / "sample_logs"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,9 +35,9 @@ def _rule_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sample_scan() -> ScanResult:
+def sample_scan(scans: Scans) -> ScanResult:
     """A scan of sample_logs with the built-in rules, every alert shown."""
-    return scan([str(SAMPLE / "logs")], Settings(now=datetime(2026, 3, 4, tzinfo=UTC)), min_level=Level.INFORMATIONAL)
+    return scans.sample()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from tests.groups import only_here
+
 _SCRIPT = Path(__file__).with_name("elasticsearch_node.sh")
 SETTINGS = {"http.max_content_length": "8mb", "indexing_pressure.memory.limit": "5mb"}
 """The greatest request the node takes, and its memory for writes: small enough that tests reach both."""
@@ -101,18 +103,19 @@ def _missing() -> str | None:
 @pytest.fixture(scope="session")
 def elasticsearch_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """The node of this session."""
-    cache = Path(os.environ.get("CROSSWIND_TEST_CACHE") or Path.home() / ".cache/crosswind")
-    node = Node(cache / "elasticsearch", tmp_path_factory.mktemp("elasticsearch"), _free_port())
-    reason = _missing()
-    try:
-        if reason is None:
-            node.start()
-    except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
-        reason = f"Elasticsearch did not start: {error}"
-    if reason is not None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(f"{reason}; the protocol double is tested instead")
-    yield node
-    node.kill()
-    shutil.rmtree(node.folder, ignore_errors=True)
+    with only_here("elasticsearch", tmp_path_factory):
+        cache = Path(os.environ.get("CROSSWIND_TEST_CACHE") or Path.home() / ".cache/crosswind")
+        node = Node(cache / "elasticsearch", tmp_path_factory.mktemp("elasticsearch"), _free_port())
+        reason = _missing()
+        try:
+            if reason is None:
+                node.start()
+        except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+            reason = f"Elasticsearch did not start: {error}"
+        if reason is not None:
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(f"{reason}; the protocol double is tested instead")
+        yield node
+        node.kill()
+        shutil.rmtree(node.folder, ignore_errors=True)

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from engine.identity.edges import described
-from engine.incidents.hubs import SIGHTINGS
 from engine.incidents.rules import RuleFacts
-from engine.model import Alert, AlertKind, CloudAccount, Entity, EventRef, Level, RuleRef, State
+from engine.incidents.sightings import SIGHTINGS
+from engine.model import Alert, AlertKind, CloudAccount, Entity, EventRef, Level, Origin, RuleRef, State
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -26,7 +26,7 @@ RULES: dict[str, RuleFacts] = {
     "canary": RuleFacts(("exfiltration",), "t1567", "saas", certain=True),
     "plain": RuleFacts(),
 }
-_DETAIL = frozenset(("state", "kind", "level", "evidence", "event_uids", "cloud", "sources"))
+_DETAIL = frozenset(("state", "kind", "level", "evidence", "event_uids", "cloud", "sources", "group", "principals"))
 
 
 def alert(uid: str, hours: float, rule: str = "looks", lasts: float = 0.0, entities: Iterable[tuple[str, str]] = (), **changes: Any) -> Alert:
@@ -50,7 +50,9 @@ def alert(uid: str, hours: float, rule: str = "looks", lasts: float = 0.0, entit
         events=tuple(EventRef(event, first, "aws.cloudtrail", "a.json", 0) for event in events[:20]),
         event_uids=events,
         reason="because",
+        group=tuple(changes.get("group", ())),
         evidence=changes.get("evidence", {}),
+        principals=tuple(Origin(each, "strong") for each in changes.get("principals", ())),
     )
 
 
@@ -77,5 +79,6 @@ def sightings(seen: Mapping[str, int], *, ordinary: int = 480, days_before: int 
     """So many sightings by entity, by as many actors, on one day before `START`; and ``ordinary`` ones of other addresses."""
     hour = 24 * (START.toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal() - days_before)
     rows: list[tuple[str, str | None, int]] = [(f"ip:192.0.2.{number // 24}", None, hour + number % 24) for number in range(ordinary)]
+    rows += [(f"asn_agent:64500|agent {number // 24}", None, hour + number % 24) for number in range(ordinary)]
     rows += [(entity, f"actor {number % actors}", hour + number // actors % 24) for entity, times in seen.items() for number in range(times)]
     return pl.DataFrame(rows, schema=SIGHTINGS, orient="row")

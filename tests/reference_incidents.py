@@ -43,6 +43,14 @@ def is_hub(key: str, alert: Alert, alerts: Sequence[Alert], sightings: pl.DataFr
     return log2((len(rows) + 1) / (len(mine) + 1)) < 8
 
 
+def addresses(alert: Alert, sightings: pl.DataFrame) -> set[tuple[str, bool]]:
+    """The addresses of an alert, and whether many go through each."""
+    day = alert.first_time.date().toordinal() - 719_163
+    near = [row for row in sightings.iter_rows(named=True) if day - 30 <= row["hour"] // 24 <= day]
+    found = {f"ip:{entity.value}" for entity in alert.entities if entity.type == "ip"}
+    return {(address, len({row["actor"] for row in near if row["entity"] == address and row["actor"]}) > 4) for address in found}
+
+
 def groups(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], sightings: pl.DataFrame) -> set[frozenset[str]]:
     """The uids of the alerts of each incident."""
     standing = sorted(
@@ -53,7 +61,15 @@ def groups(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], sightings: p
     def joined(a: Alert, b: Alert, strengths: Sequence[str]) -> bool:
         gap = max(a.first_time, b.first_time) - min(a.last_time, b.last_time)
         shared = keys[a.uid].keys() & keys[b.uid].keys()
-        return any(keys[a.uid][key] in strengths and gap <= WINDOW[keys[a.uid][key]] for key in shared)
+        return any(keys[a.uid][key] in strengths and gap <= window(keys[a.uid][key], a, b) for key in shared)
+
+    def window(strength: str, a: Alert, b: Alert) -> timedelta:
+        """An identity joins over a day in one cloud or from one address, over an hour from one that many share, across clouds else not at all."""
+        ways = [addresses(each, sightings) for each in (a, b)]
+        same_place = {cloud.provider for cloud in a.cloud} == {cloud.provider for cloud in b.cloud}
+        if strength != "medium" or same_place or not all(ways) or any(not many for _, many in ways[0] & ways[1]):
+            return WINDOW[strength]
+        return timedelta(hours=1) if ways[0] & ways[1] else timedelta.min
 
     def components(members: Sequence[Alert], strengths: Sequence[str]) -> list[list[Alert]]:
         left = list(members)

@@ -18,10 +18,9 @@ from engine.runners.base import Divide, Reduce, Result, Runner, Stage, Task, nev
 from engine.runners.local import LocalRunner
 from engine.runners.spark import SparkRunner
 from engine.runners.spark_session import spark_session
+from tests.groups import only_here
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUP = "spark"
-"""Tests of this group run in one process, so that one Java machine is started."""
 
 
 def missing() -> str | None:
@@ -32,24 +31,15 @@ def missing() -> str | None:
     return f"Spark needs {' and '.join(lacking)}" if lacking else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        given = getattr(getattr(item, "callspec", None), "params", {}).values()
-        asked = any(isinstance(value, str) and value == "spark" for value in given)
-        if asked or not {"spark", "on_a_cluster_too"}.isdisjoint(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(GROUP))
-
-
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A session on two cores. Where continuous integration lacks it, that is a failure and no skip."""
     if (why := missing()) is not None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{why}, and CI=true says that nothing may be left out")
         pytest.skip(why)
     settings = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "4", "spark.executorEnv.PYTHONPATH": str(ROOT)}
-    with spark_session("local[2]", settings) as session:
+    with only_here("spark", tmp_path_factory), spark_session("local[2]", settings) as session:
         yield session
 
 
@@ -100,6 +90,14 @@ def divided(request: pytest.FixtureRequest) -> Callable[[int | None], Runner]:
         return lambda tasks: FarRunner(tasks, seed=tasks or 0)
     session = request.getfixturevalue("spark")
     return lambda tasks: ShuffledSpark(session, tasks=tasks)
+
+
+@pytest.fixture
+def apart(request: pytest.FixtureRequest) -> Runner:
+    """What shares least with this process: Spark, or where there is none and need not be, its stand-in."""
+    if missing() is not None and os.environ.get("CI") != "true":
+        return FarRunner(5)
+    return ShuffledSpark(request.getfixturevalue("spark"), tasks=5)
 
 
 @pytest.fixture(scope="session", params=["local", "spark"])

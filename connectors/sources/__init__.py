@@ -18,9 +18,10 @@ import yaml
 
 from connectors import identities
 from connectors.cells import USUAL, Decided
+from connectors.posture import FUNCTIONS as POSTURE
 from connectors.values import FUNCTIONS
 from engine.errors import MappingError
-from engine.schema import COLUMNS, ColumnRule, EdgeRule, Identities, Mapping, Recognition, split_path
+from engine.schema import STORED, ColumnRule, EdgeRule, FactRule, Identities, Mapping, Recognition, split_path
 
 SOURCES: tuple[str, ...] = (
     "aws.bedrock_invocation",
@@ -42,7 +43,7 @@ _HERE = Path(__file__).parent
 _KEYS = frozenset(
     (
         *("source", "title", "version", "provider", "ai", "tier", "lateness_minutes", "delivery", "recognise", "logsources"),
-        *("closed", "fields", "aliases", "embedded", "uid", "columns", "identity"),
+        *("closed", "fields", "aliases", "embedded", "uid", "columns", "identity", "posture"),
     )
 )
 
@@ -56,7 +57,7 @@ def load_mappings() -> MappingProxyType[str, Mapping]:
 @cache
 def functions(source: str) -> MappingProxyType[str, Callable[..., Any]]:
     """The value functions mapping files of ``source`` may name: the shared ones and its own."""
-    return MappingProxyType({**FUNCTIONS, **identities.FUNCTIONS, **_own(source, "FUNCTIONS")})
+    return MappingProxyType({**FUNCTIONS, **identities.FUNCTIONS, **POSTURE, **_own(source, "FUNCTIONS")})
 
 
 @cache
@@ -101,7 +102,7 @@ def _mapping(source: str, document: dict[str, Any]) -> Mapping:
         raise ValueError(f"unknown keys {sorted(unknown)}")
     known = functions(source)
     columns = {name: _column_rule(name, spec, known) for name, spec in document["columns"].items()}
-    if unknown := set(columns) - set(COLUMNS):
+    if unknown := set(columns) - set(STORED):
         raise ValueError(f"unknown columns {sorted(unknown)}")
     if "time" not in columns:
         raise ValueError("no column 'time'")
@@ -125,6 +126,7 @@ def _mapping(source: str, document: dict[str, Any]) -> Mapping:
         columns=MappingProxyType(columns),
         lateness_minutes=int(document.get("lateness_minutes", 15)),
         identities=_identities(document.get("identity") or {}, known),
+        facts=_facts(document.get("posture") or {}, known),
     )
 
 
@@ -154,7 +156,7 @@ def _identities(spec: dict[str, Any], known: MappingProxyType[str, Callable[...,
         raise ValueError(f"identity: unknown keys {sorted(unknown)}")
     operations = spec.get("operations") or {"from": (), "are": ()}
     actors = tuple((_before(str(kind)), str(name)) for each in spec.get("actors", ()) for kind, name in each.items())
-    if unknown := {name for _, name in actors} - set(COLUMNS):
+    if unknown := {name for _, name in actors} - set(STORED):
         raise ValueError(f"identity: unknown columns {sorted(unknown)}")
     return Identities(
         operation_paths=_paths(operations["from"]),
@@ -179,6 +181,38 @@ def _edge(spec: dict[str, Any], known: MappingProxyType[str, Callable[..., Any]]
         ends.append((_before(kind), _column_rule(f"identity {spec['kind']}", rule, known)))
     until = _column_rule("identity until", spec["until"], known) if "until" in spec else None
     return EdgeRule(str(spec["kind"]), ends[0][0], ends[0][1], ends[1][0], ends[1][1], until)
+
+
+def _facts(spec: dict[str, Any], known: MappingProxyType[str, Callable[..., Any]]) -> MappingProxyType[str, tuple[FactRule, ...]]:
+    if unknown := set(spec) - {"tier", "unknown", "facts"}:
+        raise ValueError(f"posture: unknown keys {sorted(unknown)}")
+    by_operation: dict[str, tuple[FactRule, ...]] = {}
+    for each in spec.get("facts", ()):
+        rule = _fact({"tier": spec["tier"], "unknown": spec["unknown"]} | each, known)
+        by_operation |= {operation: (*by_operation.get(operation, ()), rule) for operation in rule.operations}
+    return MappingProxyType(by_operation)
+
+
+def _fact(spec: dict[str, Any], known: MappingProxyType[str, Callable[..., Any]]) -> FactRule:
+    fact = str(spec["fact"])
+    if unknown := set(spec) - {"fact", "when", "of", "asset", "part", "parts", "value", "unknown", "tier"}:
+        raise ValueError(f"posture {fact}: unknown keys {sorted(unknown)}")
+    if "part" in spec and "parts" in spec:
+        raise ValueError(f"posture {fact}: part or parts, not both")
+    ((kind, asset),) = spec["asset"].items()
+    name = f"posture {fact}"
+    return FactRule(
+        fact,
+        tuple(str(operation).lower() for operation in spec["when"]),
+        _before(str(kind)),
+        _column_rule(name, asset, known),
+        _column_rule(name, spec["value"], known),
+        tuple(str(service).lower() for service in spec.get("of", ())),
+        _column_rule(name, spec["part"], known) if "part" in spec else None,
+        tuple(map(str, spec.get("parts", ("",)))),
+        " ".join(str(spec["unknown"]).split()),
+        " ".join(str(spec["tier"]).split()),
+    )
 
 
 def _column_rule(name: str, spec: Any, known: MappingProxyType[str, Callable[..., Any]]) -> ColumnRule:

@@ -33,6 +33,7 @@ COMMANDS = {
     "alerts": "engine.cli.alerts:alerts",
     "incidents": "engine.cli.incidents:incidents",
     "identity": "engine.cli.identity:identity",
+    "posture": "engine.cli.posture:posture",
     "hunt": "engine.cli.hunt:hunt",
     "lake": "engine.cli.lake:lake",
     "sinks": "engine.cli.sinks:sinks",
@@ -138,6 +139,8 @@ def _unexpected(error: Exception) -> int:
         return USAGE
     if os.environ.get("CROSSWIND_DEBUG"):
         raise error
-    sys.stderr.write(f"crosswind: a defect: {type(error).__name__}: {safe_text(str(error))}\n")
+    from engine.documents.redaction import redact_text
+
+    sys.stderr.write(f"crosswind: a defect: {type(error).__name__}: {safe_text(redact_text(str(error)))}\n")
     sys.stderr.write("Run the same command as `crosswind --debug …` and report what it prints.\n")
     return FAILED

@@ -17,7 +17,7 @@ def simulate(
     days: Annotated[int, typer.Option("--days", help="How many days of logs.")] = 7,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal bytes.")] = 1,
     scale: Annotated[float, typer.Option("--scale", help="How big the company is: 1 is sixty people.")] = 1.0,
-    campaigns: Annotated[str, typer.Option("--campaigns", metavar="all|none|d01,d05,…", help="Attack scenarios that are played.")] = "all",
+    campaigns: Annotated[str, typer.Option("--campaigns", metavar="all|reports|none|d01,r05,…", help="Attack scenarios that are played.")] = "all",
     start: Annotated[str, typer.Option("--start", metavar="DATE", help="First day; it begins at midnight UTC.")] = DEFAULT_START,
 ) -> int:
     """Write days of invented multi-cloud logs: a company at work, attack campaigns in it, and the truth about every event of them.

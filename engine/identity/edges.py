@@ -103,7 +103,8 @@ def described(raw: pl.DataFrame) -> pl.DataFrame:
     """
     strengths = {name: kind.strength for name, kind in KINDS.items()}
     spoofable = [name for name, kind in KINDS.items() if kind.spoofable]
-    frame = raw.with_columns(canonical(raw["child"]).alias("child"), canonical(raw["parent"]).alias("parent"))
+    ends = canonical(pl.concat([raw["child"], raw["parent"]]))
+    frame = raw.with_columns(ends[: raw.height].alias("child"), ends[raw.height :].alias("parent"))
     frame = frame.filter(pl.col("child").is_not_null() & pl.col("parent").is_not_null() & (pl.col("child") != pl.col("parent")))
     frame = frame.with_columns(
         pl.col("kind").replace_strict(strengths, return_dtype=pl.String).alias("strength"), pl.col("kind").is_in(spoofable).alias("spoofable")

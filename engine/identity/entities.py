@@ -42,6 +42,7 @@ TYPES: dict[str, str] = {
     "model": "model",
     "ip": "IP address",
     "asn_agent": "autonomous system and user agent (`asn|agent`)",
+    "prompt": "texts to a model that say nearly the same",
 }
 """Every type and what its values are."""
 

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 import polars as pl
 
-from engine.incidents.clock import HOUR, Ordered
+from engine.incidents.clock import Ordered
+from engine.incidents.sightings import seen_of, totals_of
 
 HISTORY_DAYS = 30
 BUSY_DAYS = 10
@@ -19,11 +20,6 @@ RARE_BITS = 8
 """An address is rare when fewer than 1 in 2^8 sightings of the 30 days before were of it."""
 FAN_OUT = 1_000
 """Alerts one key may join on one UTC day."""
-
-SIGHTINGS: dict[str, pl.DataType] = {"entity": pl.String(), "actor": pl.String(), "hour": pl.Int64()}
-"""Schema of sightings: from an address (``ip:…``) somebody (or null) acted in an hour (since the epoch), each once: a set, so that repeated records
-and batches that overlap add nothing.
-"""
 
 _SERVICE = re.compile(
     r"aws\.(?:root|service):.*"
@@ -53,17 +49,18 @@ def known_hub(entity: str) -> str | None:
     return "belongs to the provider or to everybody" if _SERVICE.fullmatch(entity) else None
 
 
-def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, contested: pl.Series) -> pl.DataFrame:
+def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, contested: pl.Series, totals: pl.DataFrame | None = None) -> pl.DataFrame:
     """The rows of ``keyed`` (``alert``, ``key``, ``strength``, ``actor``) that must not join: ``alert``, ``key``, ``why``.
 
     Everything that is counted is counted over the 30 UTC days before the day the alert begins, so nothing that happens that day or later changes it;
-    only `FAN_OUT`, a bound on work, counts that day itself. ``contested`` are the e-mail addresses of several people.
+    only `FAN_OUT`, a bound on work, counts that day itself. ``contested`` are the e-mail addresses of several people. ``totals``
+    (`sightings.TOTALS`) where ``sightings`` are only those of entities that alerts name.
     """
     days = pl.DataFrame({"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "day": ordered.day})
     rows = keyed.join(days, on="alert").select("alert", "key", "strength", "actor", "day")
     texts = rows["key"].unique()
     # Of events and resources there are most, and nobody knows one as a hub.
-    texts = texts.filter(~texts.str.contains("^(event|request|resource):"))
+    texts = texts.filter(~texts.str.contains("^(event|request|resource|asn_agent|prompt):"))
     reasons = [known_hub(text) for text in texts.to_list()]
     named = pl.DataFrame({"key": texts, "why": pl.Series(reasons, dtype=pl.String)}).with_columns(
         pl.when(pl.col("key").is_in(contested.implode())).then(pl.lit("belongs to several identities")).otherwise("why").alias("why")
@@ -71,7 +68,7 @@ def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, contest
     named = named.drop_nulls()
     found = [rows.join(named, on="key").select("alert", "key", "why")]
     asked = rows.select("key", "day", "strength").unique()
-    judged = pl.concat([_busy(asked, rows), _shared_target(asked, rows), _fan_out(rows), _not_rare(asked, sightings)])
+    judged = pl.concat([_busy(asked, rows), _shared(asked, rows), _fan_out(rows), _not_rare(asked, sightings, totals)])
     judged = judged.unique(["key", "day"], keep="first", maintain_order=True)
     found.append(rows.join(judged, on=["key", "day"]).select("alert", "key", "why"))
     return pl.concat(found).unique(["alert", "key"], keep="first", maintain_order=True)
@@ -80,19 +77,32 @@ def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, contest
 _REASON: dict[str, pl.DataType] = {"key": pl.String(), "day": pl.Int64(), "why": pl.String()}
 
 
-def _within(asked: pl.DataFrame, seen: pl.DataFrame, found: pl.Expr) -> pl.DataFrame:
-    """``found`` over the rows of ``seen`` (``key``, ``seen_day``, …) of the 30 days before each (key, day) asked; those without any are left out."""
+def _within(asked: pl.DataFrame, seen: pl.DataFrame, found: pl.Expr, *, that_day: bool = False) -> pl.DataFrame:
+    """``found`` over the rows of ``seen`` (``key``, ``seen_day``, …) of the 30 days before each (key, day) asked, and of ``that_day``; those without
+    any are left out.
+    """
     wanted = asked.select("key", "day").unique()
     few = pl.len().over("key") <= HISTORY_DAYS
     pairs = wanted.filter(few).join(seen, on="key")
-    near = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
-    # A key that is asked about on very many days would meet all of its rows on each of them: there every row goes to the 30 days that see it.
+    end = pl.col("day") + int(that_day)
+    near = pairs.filter((pl.col("seen_day") < end) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
+    # A key that is asked about on very many days would meet all of its rows on each of them: there every row goes to the days that see it.
     often = wanted.filter(~few)
     rows = seen.join(often.select("key").unique(), on="key", how="semi").with_columns(
-        pl.int_ranges(pl.col("seen_day") + 1, pl.col("seen_day") + HISTORY_DAYS + 1, dtype=pl.Int64).alias("day")
+        pl.int_ranges(pl.col("seen_day") + int(not that_day), pl.col("seen_day") + HISTORY_DAYS + 1, dtype=pl.Int64).alias("day")
     )
     far = rows.explode("day", empty_as_null=True, keep_nulls=True).join(often, on=["key", "day"], how="semi")
     return pl.concat([near, far.select(near.columns)]).group_by("key", "day").agg(found)
+
+
+def shared_ways(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
+    """The addresses of ``asked`` (``key``, ``day``) through which many went in the 30 days before or on that day: with ``identities``, how many.
+
+    That day counts too: an address is known as a way out once it is seen to be one, and who is seen there beside each other may be anybody.
+    """
+    identities = pl.col("actor").drop_nulls().n_unique().cast(pl.Int64).alias("identities")
+    counted = _within(asked, seen_of(sightings, asked["key"]), identities, that_day=True)
+    return counted.filter(pl.col("identities") > SHARED_BY)
 
 
 def _busy(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -102,11 +112,13 @@ def _busy(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return counted.filter(pl.col("n") >= BUSY_DAYS).select("key", "day", why.alias("why"))
 
 
-def _shared_target(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    resources = pl.col("key").str.starts_with("resource:")
-    seen = rows.filter(resources & pl.col("actor").is_not_null()).select("key", "actor", seen_day="day").unique()
-    counted = _within(asked.filter(resources), seen, pl.col("actor").n_unique().alias("n"))
-    why = pl.format("was touched by {} identities in the 30 days before", "n")
+def _shared(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Resources that many touched, and prompts that many sent, as alerts tell: nobody counts those that raise none."""
+    resource, prompt = (pl.col("key").str.starts_with(f"{kind}:") for kind in ("resource", "prompt"))
+    seen = rows.filter((resource | prompt) & pl.col("actor").is_not_null()).select("key", "actor", seen_day="day").unique()
+    counted = _within(asked.filter(resource | prompt), seen, pl.col("actor").n_unique().alias("n"))
+    did = pl.when(prompt).then(pl.lit("sent")).otherwise(pl.lit("touched"))
+    why = pl.format("was {} by {} identities in the 30 days before", did, "n")
     return counted.filter(pl.col("n") > SHARED_BY).select("key", "day", why.alias("why"))
 
 
@@ -115,24 +127,25 @@ def _fan_out(rows: pl.DataFrame) -> pl.DataFrame:
     return counted.select("key", "day", pl.format("has {} alerts that day, more than one key may join", "n").alias("why"))
 
 
-def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
-    """Addresses of which nothing says that they are rare: rarity is -log2 of their share of all sightings, one added for those never seen."""
-    weak = asked.filter(pl.col("key").str.contains("^(ip|asn_agent|prompt):")).select("key", "day").unique()
+def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame, totals: pl.DataFrame | None) -> pl.DataFrame:
+    """Addresses, and networks with an agent, of which nothing says that they are rare: rarity is -log2 of their share of all sightings of their kind,
+    one added for those never seen.
+    """
+    weak = asked.filter(pl.col("key").str.contains("^(ip|asn_agent):")).select("key", "day").unique()
     if weak.is_empty():
         return pl.DataFrame(schema=_REASON)
-    seen = sightings.unique().select(pl.col("entity").alias("key"), "actor", seen_day=pl.col("hour").floordiv(24))
-    sums = seen.group_by("seen_day").len("sightings")
-    pairs = weak.select("day").unique().join(sums, how="cross")
+    sums = (totals_of(sightings).collect() if totals is None else totals).rename({"day": "seen_day"})
+    weak = weak.with_columns(pl.col("key").str.extract("^([^:]*):").alias("kind"))
+    pairs = weak.select("kind", "day").unique().join(sums, on="kind")
     before = pairs.filter((pl.col("seen_day") < pl.col("day")) & (pl.col("seen_day") >= pl.col("day") - HISTORY_DAYS))
-    totals = before.group_by("day").agg(pl.col("sightings").sum().alias("total"))
-    asked_for = seen.join(weak.select("key").unique(), on="key", how="semi")
-    counted = _within(weak, asked_for, pl.struct(n=pl.len(), actors=pl.col("actor").drop_nulls().n_unique()).alias("c")).unnest("c")
+    summed = before.group_by("kind", "day").agg(pl.col("sightings").sum().alias("total"))
+    counted = _within(weak, seen_of(sightings, weak["key"]), pl.struct(n=pl.len(), actors=pl.col("actor").drop_nulls().n_unique()).alias("c"))
+    counted = counted.unnest("c")
     judged = (
-        weak.join(totals, on="day", how="left")
+        weak.join(summed, on=["kind", "day"], how="left")
         .join(counted, on=["key", "day"], how="left")
         .with_columns(pl.col("total", "n", "actors").fill_null(0))
-        # Addresses alone are sighted: of anything else nobody knows how common it is.
-        .with_columns(common=(pl.col("total") + 1 < 2**RARE_BITS * (pl.col("n") + 1)) | ~pl.col("key").str.starts_with("ip:"))
+        .with_columns(common=pl.col("total") + 1 < 2**RARE_BITS * (pl.col("n") + 1))
     )
     why = (
         pl.when(pl.col("actors") > SHARED_BY)
@@ -143,15 +156,3 @@ def _not_rare(asked: pl.DataFrame, sightings: pl.DataFrame) -> pl.DataFrame:
         .then(pl.format("is common: {} of {} sightings in the 30 days before", "n", "total"))
     )
     return judged.select("key", "day", why.alias("why")).drop_nulls()
-
-
-SIGHTED = ("src_endpoint.ip", "actor.user.uid")
-"""The columns sightings are made of, beside ``time``."""
-
-
-def sightings_of(events: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    """The sightings in ``events``, which have ``time`` and the columns `SIGHTED`."""
-    hour = pl.col("time").dt.timestamp("us").floordiv(HOUR)
-    seen = events.lazy().filter(pl.col("src_endpoint.ip").is_not_null())
-    named = seen.select(pl.col("src_endpoint.ip").alias("ip"), pl.col("actor.user.uid").alias("actor"), hour=hour).unique().collect()
-    return named.select(pl.concat_str(pl.lit("ip:"), pl.col("ip").str.to_lowercase()).alias("entity"), "actor", "hour")

@@ -59,7 +59,7 @@ def reason(key: str, role_a: str, role_b: str) -> str:
         return "sharedIndicators"
     if key.startswith("prompt:"):
         return "similarArtifacts"
-    if key.startswith(("event:", "request:")) or "leaked" in roles:
+    if key.startswith(("event:", "request:")) or roles & {"leaked", "made"}:
         return "eventSequence"
     if roles <= {"resource", "target"}:
         return "sameTargetedAsset"

@@ -15,19 +15,24 @@ from engine.incidents.advice import containment, next_hunts
 from engine.incidents.blast import blast
 from engine.incidents.clock import Ordered, in_order
 from engine.incidents.grouping import Groups, group
-from engine.incidents.hubs import SIGHTINGS, hubs
+from engine.incidents.hubs import hubs
 from engine.incidents.joining import Ties, ties
 from engine.incidents.keys import contested, keys
 from engine.incidents.links import links
+from engine.incidents.mixed import mixed
 from engine.incidents.participants import participants
 from engine.incidents.rules import RANK, RuleFacts
 from engine.incidents.score import Circumstance, score
-from engine.incidents.windows import RANKS
+from engine.incidents.sides import ways
+from engine.incidents.sightings import SIGHTINGS
+from engine.incidents.windows import RANKS, WINDOWS
 from engine.model import Alert, Incident, Principal, Strength, TacticStep
 
 EVENT_UIDS = 1_000
 PRINCIPALS = 20
 NOTES = 10
+LEAKED = Circumstance("leaked", 1.5, "acts with a key that stood in a prompt")
+"""What a key is worth that others could read: the most a circumstance may be."""
 _WORDS = {strength.value: strength for strength in Strength}
 
 Named = list[tuple[str, str]]
@@ -37,14 +42,16 @@ Named = list[tuple[str, str]]
 class Given:
     """What incidents are made of beside alerts; a pure function of all of it.
 
-    ``rules`` by rule uid; ``edges`` in the form of `identity.edges.EDGES`; ``sightings`` of addresses (`hubs.SIGHTINGS`), without which none is shown
-    to be rare and weak joins do not happen; ``circumstances`` by alert uid: what facts about assets make of an alert.
+    ``rules`` by rule uid; ``edges`` in the form of `identity.edges.EDGES`; ``sightings`` of addresses (`sightings.SIGHTINGS`), without which none is
+    shown to be rare and weak joins do not happen, and ``totals`` (`sightings.TOTALS`) where they are of some entities alone; ``circumstances`` by
+    alert uid: what facts about assets make of an alert.
     """
 
     rules: Mapping[str, RuleFacts] = field(default_factory=dict)
     edges: pl.DataFrame = field(default_factory=identity_edges.empty)
     sightings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SIGHTINGS))
     circumstances: Mapping[str, tuple[Circumstance, ...]] = field(default_factory=dict)
+    totals: pl.DataFrame | None = None
 
 
 def incidents(alerts: Iterable[Alert], given: Given | None = None) -> list[Incident]:
@@ -57,12 +64,14 @@ def incidents(alerts: Iterable[Alert], given: Given | None = None) -> list[Incid
     ordered = in_order(alerts)
     if not ordered.alerts:
         return []
-    parts = participants(ordered.alerts)
+    loose = mixed(ordered, given.sightings)
+    parts = participants(ordered.alerts, loose)
     keyed, origins = keys(parts, ordered, given.edges)
-    left_out = hubs(keyed, ordered, given.sightings, contested(parts, given.edges))
+    left_out = hubs(keyed, ordered, given.sightings, contested(parts, given.edges), given.totals)
     joining = keyed.join(left_out, on=["alert", "key"], how="anti")
-    groups = group(links(joining, ordered), ordered, given.rules)
-    told = _Told(ordered, given, _named(parts, ordered), _main_keys(joining, parts, ordered), _behind(origins), _why_not(left_out))
+    groups = group(links(joining, ordered, ways(parts, ordered, given.sightings)), ordered, given.rules)
+    given = replace(given, circumstances=_leaks(joining, ordered, given.circumstances))
+    told = _Told(ordered, given, _named(parts, ordered), _main_keys(joining, parts, ordered), _behind(origins), _why_not(left_out, loose))
     held = ties(groups, ordered, joining)
     made = [_incident(number, groups, told, held[number]) for number in range(len(groups.members))]
     return sorted(_linked(made, groups), key=lambda each: (-each.score, each.first_time, each.uid))
@@ -84,6 +93,18 @@ def _by_alert(frame: pl.DataFrame, size: int) -> list[tuple[int, int]]:
     return list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
 
+def _leaks(joining: pl.DataFrame, ordered: Ordered, known: Mapping[str, tuple[Circumstance, ...]]) -> Mapping[str, tuple[Circumstance, ...]]:
+    """``known`` circumstances, and that of alerts in which somebody acts with a key, or a session of it, that stood in a prompt before."""
+    leaked = joining.filter(pl.col("role") == "leaked").group_by("key").agg(pl.col("alert").min().alias("shown"))
+    used = joining.filter(pl.col("role").is_in(["actor", "chain"])).join(leaked, on="key").filter(pl.col("alert") > pl.col("shown"))
+    near = (ordered.alerts[index] for index, shown in used.select("alert", "shown").unique().iter_rows() if _within_reach(ordered, shown, index))
+    return {**known, **{alert.uid: (*known.get(alert.uid, ()), LEAKED) for alert in near}}
+
+
+def _within_reach(ordered: Ordered, shown: int, index: int) -> bool:
+    return ordered.alerts[index].first_time - ordered.alerts[shown].last_time <= WINDOWS[Strength.STRONG]
+
+
 def _named(parts: pl.DataFrame, ordered: Ordered) -> list[Named]:
     shown = parts.filter(pl.col("role") != "event").sort("alert", "role", "entity")
     pairs = list(zip(shown["role"].to_list(), shown["entity"].to_list(), strict=True))
@@ -92,7 +113,7 @@ def _named(parts: pl.DataFrame, ordered: Ordered) -> list[Named]:
 
 def _main_keys(joining: pl.DataFrame, parts: pl.DataFrame, ordered: Ordered) -> list[str]:
     """What each alert is mainly about: its best key, else its first participant, else nothing."""
-    direct = joining.filter(~pl.col("role").is_in(["chain", "trust", "event", "request"])).sort("alert", "rank", "key")
+    direct = joining.filter(~pl.col("role").is_in(["chain", "trust", "event", "request", "agent", "prompt"])).sort("alert", "rank", "key")
     best = direct.unique("alert", keep="first", maintain_order=True)
     found = [""] * len(ordered.alerts)
     rest = parts.filter(pl.col("role") != "event").unique("alert", keep="first", maintain_order=True)
@@ -110,8 +131,8 @@ def _behind(origins: pl.DataFrame) -> list[list[tuple[str, str, list[str]]]]:
     return found
 
 
-def _why_not(left_out: pl.DataFrame) -> list[list[str]]:
-    found: defaultdict[int, list[str]] = defaultdict(list)
+def _why_not(left_out: pl.DataFrame, loose: Mapping[int, str]) -> list[list[str]]:
+    found: defaultdict[int, list[str]] = defaultdict(list, {index: [note] for index, note in loose.items()})
     for alert, key, why in left_out.filter(~pl.col("key").str.contains("^(request|asn_agent):")).select("alert", "key", "why").iter_rows():
         found[alert].append(f"{key} joined nothing: it {why}")
     return [found.get(index, []) for index in range(max(found, default=-1) + 1)]

@@ -7,7 +7,7 @@ import polars as pl
 from engine.identity.edges import KINDS, STRENGTHS, TOLD
 from engine.identity.resolve import walks
 from engine.incidents.clock import Ordered
-from engine.incidents.windows import PRINCIPALS, RANKS
+from engine.incidents.windows import EVENT, PRINCIPALS, RANKS
 from engine.incidents.windows import STRENGTHS as PROVES
 from engine.model import Strength
 
@@ -20,8 +20,8 @@ KEYED: dict[str, pl.DataType] = {
     "actor": pl.String(),
     "proof": pl.List(pl.String()),
 }
-"""``role`` is that of `participants`, ``chain`` for what stands behind an actor, ``trust`` where that is in another cloud; ``actor`` is who acted in
-the alert, null where nobody is named; ``proof`` are the events that prove a chain.
+"""``role`` is that of `participants`, ``made`` for a key whose creation the alert tells of, ``chain`` for what stands behind an actor, ``trust``
+where that is in another cloud; ``actor`` is who acted in the alert, null where nobody is named; ``proof`` are the events that prove a chain.
 """
 ORIGINS: dict[str, pl.DataType] = {
     "alert": pl.UInt32(),
@@ -30,12 +30,14 @@ ORIGINS: dict[str, pl.DataType] = {
     "strength": pl.String(),
     "proof": pl.List(pl.String()),
 }
-_JOINING = ("actor", "target", "leaked", "resource", "ip", "agent", "request", "event")
-_BEHIND = ("created_key", "impersonated", "used_key", "used_federation", "federated_credential")
+_JOINING = ("actor", "target", "made", "leaked", "resource", "ip", "agent", "prompt", "request", "event")
+TOLD_OF_ACTORS = ("created_key", "impersonated", "used_key", "used_federation", "federated_credential")
 """Edges that lead to no origin and still tell whose doing something is."""
+TOLD_OF_EVENTS = ("created_key", "issued_key", "assumed_role")
+"""Edges whose event is where the child begins."""
 _CLOUDS = {"aws": "AWS", "entra": "Azure", "azure": "Azure", "gcp": "GCP", "oidc": "outside", "saml": "outside", "k8s": "outside"}
 _EARLIEST = 8
-"""Edges of `_BEHIND` that are followed from one entity; with more it is shared."""
+"""Edges of `TOLD_OF_ACTORS` that are followed from one entity; with more it is shared."""
 
 
 def keys(parts: pl.DataFrame, ordered: Ordered, edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -43,6 +45,7 @@ def keys(parts: pl.DataFrame, ordered: Ordered, edges: pl.DataFrame) -> tuple[pl
     moments = pl.DataFrame(
         {"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "time": pl.Series(ordered.first).cast(pl.Datetime("us", "UTC"))}
     )
+    parts = _what_was_made(parts, edges)
     acting = parts.filter(pl.col("role") == "actor").join(moments, on="alert")
     walked = walks(acting.select("entity", "time"), edges)
     behind = _behind(acting, edges)
@@ -71,6 +74,18 @@ def keys(parts: pl.DataFrame, ordered: Ordered, edges: pl.DataFrame) -> tuple[pl
     return keyed.select(pl.col(name).cast(dtype) for name, dtype in KEYED.items()), origins
 
 
+def _what_was_made(parts: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """``parts`` with the keys and sessions that events of alerts issued, role ``made``. A key that was created stands in the place of the identity it
+    was created for: what that one does with another key is not of that alert's making.
+    """
+    issued = edges.filter(pl.col("kind").is_in(TOLD_OF_EVENTS)).select("kind", entity="child", event=pl.concat_str(pl.lit(f"{EVENT}:"), "event_uid"))
+    made = parts.filter(pl.col("role") == "event").select("alert", event="entity").join(issued, on="event")
+    ours = pl.col("role") == "target"
+    kept = parts.filter(ours).join(made.filter(pl.col("kind") == TOLD_OF_EVENTS[0]), on="alert", how="anti")
+    added = made.select("alert", "entity", role=pl.lit("made")).unique().select(parts.columns)
+    return pl.concat([parts.filter(~ours), kept, added]).sort("alert", "role", "entity")
+
+
 def contested(parts: pl.DataFrame, edges: pl.DataFrame) -> pl.Series:
     """The e-mail addresses that several identities of Entra have, such as one in each of two tenants: they stand for none of them."""
     acting = parts.filter(pl.col("role") == "actor")
@@ -88,8 +103,8 @@ def _cloud(column: str) -> pl.Expr:
 
 def _behind(acting: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     """Whose doing the acting entities are, by edges that were true before they acted."""
-    assert all(KINDS[name].way == TOLD for name in _BEHIND)
-    told = edges.filter(pl.col("kind").is_in(_BEHIND)).select("child", "parent", "strength", "event_uid", since="time")
+    assert all(KINDS[name].way == TOLD for name in TOLD_OF_ACTORS)
+    told = edges.filter(pl.col("kind").is_in(TOLD_OF_ACTORS)).select("child", "parent", "strength", "event_uid", since="time")
     told = told.with_columns(pl.len().over("child").alias("n")).filter(pl.col("n") <= _EARLIEST)
     found = acting.join(told, left_on="entity", right_on="child").filter(pl.col("since") <= pl.col("time"))
     return found.select(

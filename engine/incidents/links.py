@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from engine.incidents.clock import Ordered
-from engine.incidents.windows import WINDOWS
+from engine.incidents.sides import NEAR, sided
+from engine.incidents.windows import TIGHT, WINDOWS
 
 SCHEMA: dict[str, pl.DataType] = {
     "a": pl.UInt32(),
@@ -19,27 +21,31 @@ SCHEMA: dict[str, pl.DataType] = {
     "role_a": pl.String(),
     "role_b": pl.String(),
 }
-SIDES = 20
-"""With more identities that touch one target, what names nobody goes with none of them."""
-_MICROS = {strength.value: int(window.total_seconds() * 1_000_000) for strength, window in WINDOWS.items()}
+
+
+def _micros(window: timedelta) -> int:
+    return window // timedelta(microseconds=1)
+
+
+_MICROS = {strength.value: _micros(window) for strength, window in WINDOWS.items()}
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def links(keyed: pl.DataFrame, ordered: Ordered) -> pl.DataFrame:
-    """The links of ``keyed`` (`keys.KEYED`), sorted by (a, b, rank, key).
+def links(keyed: pl.DataFrame, ordered: Ordered, addresses: pl.DataFrame) -> pl.DataFrame:
+    """The links of ``keyed`` (`keys.KEYED`), sorted by (a, b, rank, key). ``addresses`` are those of `sides.ways`.
 
     The alerts of one key follow each other in time; one is linked to the earlier one that ends last while the gap between them is within the window.
-    So n alerts with a key have at most n - 1 links, and all of them hang together as far as the window reaches. A target joins only what the same
-    identity did to it, and what nobody is named for.
+    So n alerts with a key have at most n - 1 links on each of its sides (`sides.sided`), and all of them hang together as far as the window reaches.
     """
-    rows = _by_actor(keyed).sort("strength", "key", "side", "alert", "role", nulls_last=False)
+    rows = sided(keyed, ordered, addresses).sort("strength", "key", "side", "alert", "role", nulls_last=False)
     rows = rows.unique(["strength", "key", "side", "alert"], keep="first", maintain_order=True)
     if rows.is_empty():
         return pl.DataFrame(schema=SCHEMA)
     alert = rows["alert"].to_numpy().astype(np.int64)
     group = rows.select(pl.struct("strength", "key", "side").rle_id()).to_series().to_numpy().astype(np.int64)
-    window = rows["strength"].replace_strict(_MICROS, return_dtype=pl.Int64).to_numpy()
+    bridged = pl.when(pl.col("side").str.starts_with(NEAR)).then(_micros(TIGHT)).otherwise(pl.col("strength").replace_strict(_MICROS))
+    window = rows.select(bridged.cast(pl.Int64).fill_null(0)).to_series().to_numpy()
     before = _ends_last_before(group, ordered.last[alert])
     near = before >= 0
     near[near] = ordered.first[alert[near]] - ordered.last[alert[before[near]]] <= window[near]
@@ -57,16 +63,6 @@ def links(keyed: pl.DataFrame, ordered: Ordered) -> pl.DataFrame:
         ]
     )
     return found.sort("a", "b", "rank", "key")
-
-
-def _by_actor(keyed: pl.DataFrame) -> pl.DataFrame:
-    """``keyed`` with ``side``: rows of a target by who acted on it; what names nobody, and what the target itself did, on every side; else null."""
-    targeted = pl.col("role").is_in(["resource", "target"])
-    named = keyed.filter(targeted & pl.col("actor").is_not_null()).with_columns(pl.col("actor").alias("side"))
-    open_ones = keyed.filter(~targeted | pl.col("actor").is_null())
-    sides = named.select("key", "side").unique().filter(pl.len().over("key") <= SIDES)
-    beside = open_ones.join(sides, on="key")
-    return pl.concat([named, open_ones.with_columns(pl.lit(None, pl.String).alias("side")), beside.select(named.columns)])
 
 
 def _ends_last_before(group: Ints, last: Ints) -> Ints:

@@ -13,6 +13,9 @@ WINDOWS: dict[Strength, timedelta] = {
 }
 """The longest gap between the spans of two alerts that a join of this strength bridges."""
 
+TIGHT = timedelta(hours=1)
+"""What follows so soon through one address is one hand even where many share it: the longer it takes, the more it may be anybody."""
+
 EVENT = "event"
 """Type of the key two alerts share when one event is evidence of both."""
 

@@ -21,11 +21,17 @@ from engine.correlate import evidence
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
-from engine.incidents.hubs import SIGHTED, sightings_of
+from engine.identity.edges import together
+from engine.incidents.sightings import sighted, sightings_in
 from engine.model import Reject, Skip
-from engine.pipeline.identity_edges import issued, paths_for_edges, told_by_hits
-from engine.schema import COLUMNS, Mapping
+from engine.pipeline.identity_edges import acting_paths, issued, paths_for_edges, told
+from engine.pipeline.posture_facts import OPERATION, facts_of
+from engine.schema import CHANGE_COLUMNS, STORED, Mapping
+from engine.store.frames import in_own_memory
 from engine.store.memory import EventIndex
+
+TELLING = ("x.uid", "x.source", "x.object", "x.position", "x.flags", "time", "raw_data")
+"""What is kept of an event that diff rules are to look at once all facts are known; beside it ``object_index``, as in `Found.index`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,13 @@ class Found:
     seen_paths: dict[str, set[str]] = field(default_factory=dict)
     frames: list[pl.DataFrame] = field(default_factory=list)
     sightings: list[pl.DataFrame] = field(default_factory=list)
-    """Who acted from which address in which hour, of every record that could be read."""
+    """Who acted from which address in which hour, of every record that could be read, not yet `spelled`; of events kept whole the lake tells."""
     edges: list[pl.DataFrame] = field(default_factory=list)
     """Edges between identities, of every record that could be read: that another has its identity takes nothing from what it tells."""
+    facts: list[pl.DataFrame] = field(default_factory=list)
+    """Posture facts, of every record that could be read."""
+    telling: list[pl.DataFrame] = field(default_factory=list)
+    """The events that tell these facts (`TELLING`), of sources that diff rules run on."""
 
 
 def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
@@ -99,6 +109,8 @@ def _add(found: Found, other: Found) -> None:
     found.frames.extend(other.frames)
     found.sightings.extend(other.sightings)
     found.edges.extend(other.edges)
+    found.facts.extend(other.facts)
+    found.telling.extend(other.telling)
     found.events.update(other.events)
     for source, (low, high) in other.spans.items():
         known = found.spans.get(source, (low, high))
@@ -118,7 +130,7 @@ def work(
     """
     wants = {
         name: Want(
-            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *SIGHTED))),
+            tuple(STORED) if whole else tuple(dict.fromkeys((*plan.columns, *sighted(mappings[name].columns), OPERATION))),
             tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))),
         )
         for name, plan in program.plans.items()
@@ -128,11 +140,19 @@ def work(
         plan = program.plans[mapping.source]
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
-        found.sightings.append(sightings_of(events))
+        if not whole:
+            found.sightings.append(sightings_in(events))
         found.edges.append(issued(events, mapping))
+        facts = facts_of(events, mapping)
+        if facts.height:
+            found.facts.append(facts)
+            if mapping.source in program.diff_plans:
+                rows = events["x.uid"].is_in(facts["event_uid"].unique().implode()).arg_true()
+                found.telling.append(in_own_memory(events[rows].select(TELLING).with_columns(objects.gather(rows).alias("object_index"))))
         if plan.rules and (hits := detect(events, plan)).height:
-            found.hits.append(with_evidence(hits, events, objects, mapping, program, settings))
-            found.edges.append(told_by_hits(hits, events, mapping))
+            those = matched(hits, events, objects, mapping, program, settings)
+            found.hits.append(with_evidence(hits, those, mapping, program))
+            found.edges.append(those.told(mapping))
         if whole or frames:
             kept = events.drop([name for name in events.columns if name.startswith(NATIVE)])
             found.frames.append(kept.with_columns(pl.lit(mapping.version, pl.Int64()).alias("x.mapping_version")))
@@ -192,23 +212,41 @@ def _span(times: pl.Series) -> tuple[datetime, datetime]:
 BASE = frozenset(("x.uid", "x.flags", "x.source", "x.object", "x.position", "time", "raw_data"))
 
 
-def with_evidence(
-    hits: pl.DataFrame, events: pl.DataFrame, objects: pl.Series, mapping: Mapping, program: Program, settings: Settings
-) -> pl.DataFrame:
-    """Hits with the common columns alerts need, worked out for the rows that matched alone."""
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The events that hits matched, each once: ``events`` with the columns alerts need, ``row`` and ``object_index``; ``cells`` tell who acted."""
+
+    events: pl.DataFrame
+    cells: pl.DataFrame
+
+    def told(self, mapping: Mapping) -> pl.DataFrame:
+        """The edges between identities that these events tell."""
+        return in_own_memory(together([told(self.events, mapping, self.cells)]))
+
+
+def matched(hits: pl.DataFrame, events: pl.DataFrame, objects: pl.Series, mapping: Mapping, program: Program, settings: Settings) -> Matched:
+    """What alerts show, worked out for the rows that matched alone."""
     rows = hits["row"].unique().sort()
-    matched = events[rows]
+    found = events[rows]
     groups = program.group_paths[mapping.source]
     native = tuple(dict.fromkeys(path for paths in groups.values() for path in paths))
+    acting = acting_paths(mapping)
     columns = tuple(name for name in dict.fromkeys((*evidence.COLUMNS, *evidence.OPTIONAL, *program.columns)) if name not in BASE)
-    records = matched.select("raw_data", pl.col("x.object").alias("object"), pl.col("x.position").alias("position"), repaired=pl.lit(False))
-    full = normalize(records, mapping, Want(columns, native), now=settings.now).events.with_columns(matched["x.uid"], matched["x.flags"])
+    records = found.select("raw_data", pl.col("x.object").alias("object"), pl.col("x.position").alias("position"), repaired=pl.lit(False))
+    full = normalize(records, mapping, Want(columns, tuple(dict.fromkeys((*native, *acting)))), now=settings.now).events
+    cells = full.select(pl.col(NATIVE + path).alias(path) for path in acting)
     fields = [listed(full, paths, NATIVE + name) for name, paths in groups.items()]
     fields += [full[name].alias(NATIVE + name) for name in program.columns if name in evidence.OPTIONAL]  # slimming must not touch what is counted
-    full = full.drop([NATIVE + path for path in native]).with_columns(fields)
-    full = full.with_columns(objects.gather(rows).alias("object_index"), rows.alias("row"))
+    full = full.drop([NATIVE + path for path in {*native, *acting}]).with_columns(
+        found["x.uid"], found["x.flags"], *fields, objects.gather(rows).alias("object_index"), rows.alias("row")
+    )
+    return Matched(full.with_columns(found.select(name for name in CHANGE_COLUMNS if name in found.columns)), cells)
+
+
+def with_evidence(hits: pl.DataFrame, found: Matched, mapping: Mapping, program: Program) -> pl.DataFrame:
+    """Hits with the evidence of their events."""
     numbers = pl.Series(program.numbers[mapping.source], dtype=pl.UInt32)
-    return hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(full, on="row", how="left", maintain_order="left").drop("row")
+    return hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(found.events, on="row", how="left", maintain_order="left").drop("row")
 
 
 def listed(frame: pl.DataFrame, paths: Sequence[str], name: str) -> pl.Series:

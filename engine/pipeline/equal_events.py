@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from engine.store.lake_tables import CONTENT, UID_HIGH, UID_LOW
@@ -18,6 +21,9 @@ IDENTITY = (UID_HIGH, UID_LOW)
 HEAP_ROWS = 1_000_000
 """About so many identities are compared at a time."""
 _FILE_ROWS = 500_000
+_FLAGS = 16
+"""Flags for each new event: one in so many other identities at most is taken for one of these."""
+_MOST_BITS = 30
 _EARLIER = "earlier"
 _NEW = (UID_HIGH, UID_LOW, CONTENT, "x.source", "x.day", "x.position", "object")
 _LOST_SCHEMA = {"object": pl.UInt32(), "position": pl.UInt32(), "x.source": pl.String(), "clash": pl.Boolean()}
@@ -47,11 +53,15 @@ class IdentityFiles:
         if not self._rows:
             return
         name = f"{uuid.uuid4().hex}.ids"
-        descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
+        with _created(self.folder / name) as stream:
             pl.concat(self._waiting).write_parquet(stream, compression="lz4", statistics=False)
         self.names.append(name)
         self._waiting, self._rows = [], 0
+
+
+def _created(path: Path) -> BinaryIO:
+    """A new file that is nobody else's."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +74,49 @@ class EarlierFile:
 
 
 @dataclass(frozen=True, slots=True)
+class NewOnes:
+    """Which identities may be those of new events, in a file that all tasks read: a flag for each value of some bits of an identity."""
+
+    path: Path
+    bits: int
+
+    @classmethod
+    def of(cls, folder: Path, names: Iterable[str], rows: int) -> NewOnes | None:
+        """Those in the files ``names`` of ``folder``, about ``rows``. None where there are so many that few others could be told from them."""
+        bits = max((rows * _FLAGS).bit_length(), 16)
+        if bits > _MOST_BITS:
+            return None
+        flags = np.zeros(1 << (bits - 3), dtype=np.uint8)
+        for name in names:
+            at = _places(pl.read_parquet(folder / name, columns=[UID_HIGH], glob=False), bits)
+            for bit in range(8):
+                flags[at[at & np.uint64(7) == bit] >> np.uint64(3)] |= np.uint8(1 << bit)
+        path = folder / f"{uuid.uuid4().hex}.flags"
+        with _created(path) as stream:
+            stream.write(flags.data)
+        return cls(path, bits)
+
+    def among(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those rows (with x.uid_high) that may be, and few others."""
+        at = _places(rows, self.bits)
+        flags = np.memmap(self.path, dtype=np.uint8, mode="r")
+        return rows.filter(pl.Series(flags[at >> np.uint64(3)] >> (at & np.uint64(7)).astype(np.uint8) & 1, dtype=pl.UInt8()).cast(pl.Boolean()))
+
+
+def _places(rows: pl.DataFrame, bits: int) -> npt.NDArray[np.uint64]:
+    """Which flag each identity has."""
+    found: npt.NDArray[np.uint64] = rows[UID_HIGH].to_numpy() & np.uint64((1 << bits) - 1)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class Divide:
-    """Deals the identities in a file to ``heaps`` heaps, equal ones to the same: work of a runner."""
+    """Deals the identities in a file to ``heaps`` heaps, equal ones to the same: work of a runner. Of earlier events those that may be ``new``."""
 
     folder: Path
     heaps: int
     batch: int
+    new: NewOnes | None = None
 
     def __call__(self, task: str | EarlierFile) -> Iterator[tuple[int, pl.DataFrame]]:
         rows = self._new(task) if isinstance(task, str) else self._earlier(task)
@@ -82,8 +129,10 @@ class Divide:
 
     def _earlier(self, file: EarlierFile) -> pl.DataFrame:
         rows = pl.read_parquet(file.path, columns=[*IDENTITY, CONTENT, "x.batch"], glob=False, hive_partitioning=False)
-        return rows.filter(pl.col("x.batch") < self.batch).select(
-            *(pl.col(name).reinterpret(signed=False) for name in (*IDENTITY, CONTENT)),
+        rows = rows.filter(pl.col("x.batch") < self.batch).with_columns(pl.col(*IDENTITY, CONTENT).reinterpret(signed=False))
+        return (rows if self.new is None else self.new.among(rows)).select(
+            *IDENTITY,
+            CONTENT,
             pl.lit(file.source).alias("x.source"),
             pl.lit(file.day).alias("x.day"),
             pl.lit(None, dtype=pl.Int64).alias("x.position"),

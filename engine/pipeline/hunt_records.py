@@ -13,11 +13,13 @@ import polars as pl
 
 from connectors.batches import Batch, Place
 from connectors.normalize import FUTURE, NATIVE, Want, normalize
+from connectors.sources import load_mappings
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.model import Reject
-from engine.pipeline.batch import Found, Settings, isolated, with_evidence
-from engine.pipeline.identity_edges import told_by_hits
+from engine.pipeline.batch import Found, Settings, isolated, matched, with_evidence
+from engine.pipeline.changes import Changed
+from engine.pipeline.lake_changes import stored_changes
 from engine.schema import Mapping
 from engine.store.lake import Lake
 
@@ -85,6 +87,22 @@ class Objects:
         return self._uris[number]
 
 
+def changed_in_lake(lake: Lake, program: Program, settings: Settings, objects: Objects, seen: Seen) -> Iterator[Changed]:
+    """What diff rules find; their sources count as ``seen`` even where no other rule reads all of their events."""
+    alone = [source for source in program.diff_plans if not program.plans[source].rules]
+    if alone:
+        past = pl.col("time").filter(pl.col("time") <= settings.now + FUTURE).max()
+        found = lake.events_between(alone, settings.start, settings.end, ["x.source", "time"]).group_by("x.source").agg(pl.len(), past)
+        for source, count, latest in found.collect(engine="streaming").iter_rows():
+            seen.events[source] += count
+            if latest is not None:
+                seen.latest[source] = latest
+    for changed in stored_changes(lake, None, settings.start, settings.end, program, load_mappings(), settings, objects.numbers):
+        seen.hits += changed.hits.height
+        seen.edges.append(changed.edges)
+        yield changed
+
+
 def chunks(found: pl.LazyFrame, source: str, objects: Objects) -> Iterator[Chunk]:
     """Stored events of one source with `READ_COLUMNS`, a chunk at a time."""
     for events in found.collect_batches(chunk_size=_ROWS, maintain_order=False, engine="streaming"):
@@ -113,8 +131,9 @@ def work_chunk(chunk: Chunk, *, program: Program, mappings: AnyMapping[str, Mapp
         found.latest[chunk.source] = latest
     hits = detect(events, plan)
     if hits.height:
-        found.hits.append(with_evidence(hits, events, events["object_index"], mapping, program, settings))
-        found.edges.append(told_by_hits(hits, events, mapping))
+        those = matched(hits, events, events["object_index"], mapping, program, settings)
+        found.hits.append(with_evidence(hits, those, mapping, program))
+        found.edges.append(those.told(mapping))
     return found
 
 

@@ -37,14 +37,16 @@ def issued(events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
     return in_own_memory(together([described(raw_edges(events, mapping, found.issuing, cells))]))
 
 
-def told(events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """The edges that ``events`` (x.uid, time, raw_data) of one source tell of who acted: of events somebody asks about."""
-    return described(raw_edges(events, mapping, mapping.identities.acting))
+def acting_paths(mapping: Mapping) -> tuple[str, ...]:
+    """The record paths that `told` reads."""
+    return tuple(dict.fromkeys(path for rule in mapping.identities.acting for path in rule.paths))
 
 
-def told_by_hits(hits: pl.DataFrame, events: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
-    """The edges that the events tell which ``hits`` (``row``) matched."""
-    return in_own_memory(together([told(events.select("x.uid", "time", "raw_data")[hits["row"].unique()], mapping)]))
+def told(events: pl.DataFrame, mapping: Mapping, cells: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The edges that ``events`` (x.uid, time, raw_data) of one source tell of who acted: of events somebody asks about. ``cells``: those at
+    `acting_paths`, where they are known already.
+    """
+    return described(raw_edges(events, mapping, mapping.identities.acting, cells))
 
 
 def principals_by(edges: Sequence[pl.DataFrame], mappings: AnyMapping[str, Mapping]) -> Callable[[pl.DataFrame], pl.DataFrame]:

@@ -11,11 +11,13 @@ import polars as pl
 
 from engine.documents.tactics import family, tactics
 from engine.identity.edges import together
-from engine.incidents.hubs import SIGHTINGS
+from engine.incidents.circumstances import circumstances
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.rules import RuleFacts
+from engine.incidents.sightings import SIGHTINGS, spelled
 from engine.model import Alert, Incident
 from engine.pipeline.identity_edges import told
+from engine.posture.facts import together as together_facts
 from engine.schema import COLUMNS, Mapping
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Correlation, Rule
@@ -34,16 +36,34 @@ def _facts(rule: Rule | Correlation) -> RuleFacts:
 
 
 def raise_incidents(
-    alerts: Sequence[Alert], ruleset: RuleSet, mappings: AnyMapping[str, Mapping], edges: Sequence[pl.DataFrame], sightings: Sequence[pl.DataFrame]
+    alerts: Sequence[Alert],
+    ruleset: RuleSet,
+    mappings: AnyMapping[str, Mapping],
+    edges: Sequence[pl.DataFrame],
+    sightings: Sequence[pl.DataFrame],
+    facts: Sequence[pl.DataFrame],
 ) -> list[Incident]:
-    """The incidents of ``alerts``, worst first. ``edges`` and ``sightings`` are those of the batches, in any order."""
+    """The incidents of ``alerts``, worst first. ``edges``, ``sightings`` and ``facts`` are those of the batches (`batch.Found`), in any order."""
     if not alerts:
         return []
-    seen = pl.concat(sightings).unique() if sightings else pl.DataFrame(schema=SIGHTINGS)
-    return incidents(alerts, Given(rule_facts(ruleset), together([*edges, *_told_by(alerts, mappings)]), seen))
+    seen = spelled(pl.concat(sightings)) if sightings else pl.DataFrame(schema=SIGHTINGS)
+    return by_evidence(alerts, ruleset, [*edges, *told_by_alerts(alerts, mappings)], seen, facts)
 
 
-def _told_by(alerts: Sequence[Alert], mappings: AnyMapping[str, Mapping]) -> Iterator[pl.DataFrame]:
+def by_evidence(
+    alerts: Sequence[Alert],
+    ruleset: RuleSet,
+    edges: Sequence[pl.DataFrame],
+    sightings: pl.DataFrame,
+    facts: Sequence[pl.DataFrame],
+    totals: pl.DataFrame | None = None,
+) -> list[Incident]:
+    """The incidents of ``alerts`` by what is known beside them: as `kernel.Given` has it, edges and posture facts in parts."""
+    by_alert = circumstances(alerts, together_facts(facts))
+    return incidents(alerts, Given(rule_facts(ruleset), together(edges), sightings, by_alert, totals=totals))
+
+
+def told_by_alerts(alerts: Sequence[Alert], mappings: AnyMapping[str, Mapping]) -> Iterator[pl.DataFrame]:
     """What the first event of each alert tells of who acted in it."""
     rows: defaultdict[str, dict[str, tuple[str, datetime, str]]] = defaultdict(dict)
     for alert in alerts:

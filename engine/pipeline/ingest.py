@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -30,14 +30,12 @@ from engine.pipeline.batch import Settings
 from engine.pipeline.configured import mappings_of
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.far_alerts import HitFile, far_alerts, hit_files, worth_it
-from engine.pipeline.incidents import raise_incidents
 from engine.pipeline.keeping import Writers, writers_of
 from engine.pipeline.lake_batch import Written, widen, write_batch
 from engine.pipeline.lake_hits import from_lake, rule_hashes
-from engine.pipeline.lake_identities import edges_of, sightings_before
 from engine.pipeline.origins import principals_in, since_of, touched_by, with_principals
 from engine.pipeline.redetect import redetect, take_over
-from engine.pipeline.regrouping import Regrouped, regroup
+from engine.pipeline.regrouping import Regrouped, regroup, stored_incidents
 from engine.pipeline.revising import FIRST, LAST, Revision, Span, at_once, overall, revision, union
 from engine.report.account import build_report
 from engine.report.summary import as_json
@@ -52,7 +50,7 @@ from engine.store.incident_rows import IncidentQuery
 from engine.store.lake import Lake
 from engine.store.records import BatchResult, Committed, Plan
 
-TABLES = ("rejects", "edges", "hits", "events")
+TABLES = ("rejects", "edges", "facts", "hits", "events")
 """The order of commits: who sees events sees their hits."""
 RULES_CHANGED, BACKFILL, REPAIR = "rules changed", "backfill", "repair"
 """Why stored events are looked at again."""
@@ -168,14 +166,15 @@ def carry_out(plan: Plan, bench: Bench) -> Done | None:
     for source, moment in written.totals.latest.items():
         latest[source] = max(latest.get(source, moment), moment)
     since = since_of(bench.state.latest(), bench.mappings, bench.config.horizon) if "again" not in told else {}
-    for rule, (low, high) in touched_by(written.edges, bench.lake, plan.batch, bench.mappings, since).items():
+    spans, cut = touched_by(written.edges, bench.lake, plan.batch, bench.mappings, since)
+    for rule, (low, high) in spans.items():
         widen(written.touched, rule, low, high)
     revised = _revised(bench, plan.batch, written, latest, told["rules"] if told.get("reason") == RULES_CHANGED else ())
     regrouped = _regrouped(bench, written, revised, latest)
     fresh = _fresh(bench.state, revised.alerts)
     numbers = {rule.uid: index for index, rule in enumerate(bench.program.ruleset.rules)}
     hits = Counter({numbers[uid]: count for uid, count in written.hits.items() if uid in numbers})
-    notes = [*revised.notes, *_notes(written)]
+    notes = [*revised.notes, *cut, *_notes(written)]
     report = build_report(written.totals, skips, rejects, bench.program, bench.mappings, hits, Raised(fresh, notes), fresh, None)
     result = BatchResult(
         plan.batch,
@@ -277,7 +276,10 @@ def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, da
         found = bench.state.alerts(AlertQuery(states=_STANDING, start=low, end=high))
         return [stored.alert for stored in found if stored.alert.rule.uid in wanted]
 
-    revised = revision(bench.program, touched, marks, evaluate, stored_alerts, changed=changed)
+    def times(rules: Collection[str]) -> pl.Series:
+        return bench.lake.hits_between(rules, None, None).select("time").unique().collect(engine="streaming")["time"]
+
+    revised = revision(bench.program, touched, marks, evaluate, stored_alerts, times=times, changed=changed)
     return replace(revised, alerts=with_principals(revised.alerts, bench.lake, bench.mappings, principals))
 
 
@@ -303,8 +305,7 @@ def _regrouped(bench: Bench, written: Written, revised: Revision, latest: Mappin
     def work(alerts: Sequence[Alert]) -> list[Incident]:
         if not alerts:
             return []
-        seen = sightings_before(bench.lake, min(each.first_time for each in alerts), max(each.first_time for each in alerts))
-        return raise_incidents(alerts, bench.program.ruleset, bench.mappings, [edges_of(bench.lake)], [seen])
+        return stored_incidents(alerts, bench.program.ruleset, bench.mappings, bench.lake)
 
     return regroup(min(times), standing, bench.state.incidents_around, work)
 

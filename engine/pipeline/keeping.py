@@ -16,9 +16,10 @@ from engine.identity.edges import together
 from engine.pipeline.batch import Found
 from engine.pipeline.equal_events import IDENTITY
 from engine.pipeline.lake_hits import to_lake
+from engine.posture.facts import together as together_facts
 from engine.report.account import Totals
 from engine.store.fingerprints import with_fingerprints
-from engine.store.lake_tables import CONTENT, EDGES, EVENTS, HITS, REJECTS
+from engine.store.lake_tables import CONTENT, EDGES, EVENTS, FACTS, HITS, REJECTS
 from engine.store.lake_writer import LakeWriter
 from engine.store.memory import Losers
 
@@ -27,7 +28,7 @@ from engine.store.memory import Losers
 class Gathered:
     """What all objects of a batch gave: the account, records per object, the records that are no events, the events that ``met`` earlier ones
     (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
-    ``edges`` and ``sightings`` are those of `batch.Found`.
+    ``edges``, ``sightings``, ``facts`` and ``telling`` are those of `batch.Found`.
     """
 
     totals: Totals
@@ -37,6 +38,8 @@ class Gathered:
     spans: list[pl.DataFrame] = field(default_factory=list)
     edges: list[pl.DataFrame] = field(default_factory=list)
     sightings: list[pl.DataFrame] = field(default_factory=list)
+    facts: list[pl.DataFrame] = field(default_factory=list)
+    telling: list[pl.DataFrame] = field(default_factory=list)
 
 
 SPAN = ("rule", "time", "x.source", "x.object", "x.position")
@@ -53,6 +56,7 @@ class Writers:
     events: LakeWriter
     hits: LakeWriter
     edges: LakeWriter
+    facts: LakeWriter
     rejects: LakeWriter
 
 
@@ -63,9 +67,10 @@ def writers_of(lake: Path, batch: int) -> Iterator[Writers]:
         LakeWriter(lake, EVENTS, batch) as events,
         LakeWriter(lake, HITS, batch) as hits,
         LakeWriter(lake, EDGES, batch) as edges,
+        LakeWriter(lake, FACTS, batch) as facts,
         LakeWriter(lake, REJECTS, batch) as rejects,
     ):
-        yield Writers(events, hits, edges, rejects)
+        yield Writers(events, hits, edges, facts, rejects)
 
 
 @dataclass(slots=True)
@@ -81,7 +86,7 @@ class Keeper:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, found: Found) -> Found:
-        """Write the events, hits and edges of a batch of records; afterwards it holds events and hits no more."""
+        """Write the events, hits, edges and facts of a batch of records; afterwards it holds events and hits no more."""
         for events in found.frames:
             marked = with_fingerprints(events)
             if self.whole:
@@ -97,6 +102,8 @@ class Keeper:
                 self.spans.append(rows.select(SPAN))
         if self.whole and found.edges:
             self.writers.edges.write(together(found.edges))
+        if self.whole and (facts := together_facts(found.facts)).height:
+            self.writers.facts.write(facts)
         found.frames, found.hits = [], []
         return found
 

@@ -14,6 +14,7 @@ from connectors.batches import Group, Input, packed
 from connectors.ranges import count, cut
 from connectors.repeats import MEMORY
 from connectors.transports.base import Limits, Object, Transport
+from engine.pipeline.shared_folder import check_shared
 from engine.runners.base import Runner, Stage
 
 COUNTING = "counting records of great objects"
@@ -87,7 +88,10 @@ def divided(given: Input, size: int, folder: Path, runner: Runner, limits: Limit
         if index not in cuts and obj.length > GREAT:
             runner.note(f"{obj.uri} ({obj.length:,} bytes) is read by one task: only plain text with one record a line can be divided")
     asked = [(index, part, number == 0) for index, parts in cuts.items() for number, part in enumerate(parts)]
-    counts = {found.start: found for found in runner.each(replace(stage, doing=COUNTING), Counting(given.transport, limits, folder), asked, stopped)}
+    counts: dict[Start, RangeCount] = {}
+    for found in runner.each(replace(stage, doing=COUNTING), Counting(given.transport, limits, folder), asked, stopped):
+        check_shared(folder, [found.hashes])
+        counts[found.start] = found
     if stopped():
         return Tasks(())
     cuts = {index: parts for index, parts in cuts.items() if all(counts[index, part.start].sound for part in parts[:-1])}

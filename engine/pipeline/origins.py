@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -22,6 +23,9 @@ from engine.schema import Mapping
 from engine.store.lake import Lake
 
 _LEADING = [name for name, kind in KINDS.items() if kind.way != TOLD]
+BELOW = 10_000
+"""Identities that new edges lead down to, such as sessions of one key, for which alerts are worked out again."""
+CUT = "new identity edges lead to more than {:,} sessions and keys: `crosswind run --backfill` looks again at alerts of those beyond"
 _TIMED = [name for name, kind in KINDS.items() if kind.way == ISSUED]
 
 
@@ -57,36 +61,51 @@ def edges_behind(hits: pl.DataFrame, lake: Lake, mappings: AnyMapping[str, Mappi
     """The edges that lead on from who acted in ``hits``: those of the lake, and ``own`` ones that are not in it."""
     by_source = actors_by_source(mappings)
     entities = [actors(hits, by_source)["entity"], *(part["parent"].rename("entity") for part in own)]
-    return together([*own, _followed(lake, pl.concat(entities), "child", "parent")])
+    return together([*own, followed(lake, pl.concat(entities), "child", "parent").edges])
 
 
-def _followed(lake: Lake, entities: pl.Series, start: str, end: str) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """``edges`` on the way; ``cut``: whether there were more identities than were followed."""
+
+    edges: pl.DataFrame
+    cut: bool = False
+
+
+def followed(lake: Lake, entities: pl.Series, start: str, end: str, most: int | None = None) -> Followed:
+    """The edges of the lake that lead on from ``entities``, from their ``start`` (child or parent) to their ``end``, step by step; once more than
+    ``most`` identities were met, no further.
+    """
     leading = lake.scan("edges").filter(pl.col("kind").is_in(_LEADING)).select(list(EDGES))
     parts: list[pl.DataFrame] = []
     wanted = entities.drop_nulls().unique().alias("entity").to_frame()
-    seen = wanted
+    seen, cut = wanted, False
     for _ in range(DEPTH):
-        if not wanted.height:
+        if not wanted.height or cut:
             break
-        step = leading.join(wanted.lazy(), left_on=start, right_on="entity", how="semi").collect()
-        parts.append(step)
-        wanted = step.select(entity=pl.col(end)).unique().join(seen, on="entity", how="anti")
+        step = leading.join(wanted.lazy(), left_on=start, right_on="entity", how="semi")
+        # One edge more than there is room for tells that there are more; which ones are met does not depend on the order in which files are read.
+        found = (step if most is None else step.unique(end, keep="any").bottom_k(most + 1, by=[end])).collect(engine="streaming")
+        parts.append(found)
+        wanted = found.select(entity=pl.col(end)).unique().join(seen, on="entity", how="anti")
         seen = pl.concat([seen, wanted])
-    return pl.concat(parts) if parts else pl.DataFrame(schema=EDGES)
+        cut = most is not None and seen.height > most
+    return Followed(pl.concat(parts) if parts else pl.DataFrame(schema=EDGES), cut)
 
 
 def touched_by(
     new: Sequence[pl.DataFrame], lake: Lake, batch: int, mappings: AnyMapping[str, Mapping], since: AnyMapping[str, datetime]
-) -> dict[str, Span]:
-    """Rule uid → the span of its stored hits whose origin the edges of ``batch`` may change. ``since``: per source the time before which hits stay.
+) -> tuple[dict[str, Span], list[str]]:
+    """Rule uid → the span of its stored hits whose origin the edges of ``batch`` may change; and sentences on what was not followed. ``since``: per
+    source the time before which hits stay.
 
     ``new`` are the edges the batch wrote (`keeping.EDGE`); those that earlier batches knew change nothing.
     """
     fresh = _unknown(new, lake, batch)
     if not fresh.height:
-        return {}
-    below = _followed(lake, fresh["child"], "parent", "child")["child"]
-    affected = pl.concat([fresh["child"], below]).unique().alias("entity").to_frame()
+        return {}, []
+    below = followed(lake, fresh["child"], "parent", "child", BELOW)
+    affected = pl.concat([fresh["child"], below.edges["child"]]).unique().alias("entity").to_frame()
     by_source = actors_by_source(mappings)
     low = min(since.values(), default=None) if since.keys() >= mappings.keys() else None
     found_hits = lake.hits_between(None, low, None)
@@ -97,7 +116,7 @@ def touched_by(
     found: dict[str, Span] = {}
     for rule, first, last in hits[rows].group_by("rule").agg(first=pl.col("time").min(), last=pl.col("time").max()).iter_rows():
         found[rule] = union(found.get(rule), (first, last))
-    return found
+    return found, [CUT.format(BELOW)] if below.cut else []
 
 
 def _unknown(new: Sequence[pl.DataFrame], lake: Lake, batch: int) -> pl.DataFrame:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import polars as pl
+
 from engine.incidents.hubs import HISTORY_DAYS
-from engine.incidents.windows import WINDOWS
+from engine.incidents.participants import participants
+from engine.incidents.windows import EVENT, WINDOWS
 from engine.model import Alert, Incident
+from engine.pipeline.incidents import by_evidence, told_by_alerts
+from engine.pipeline.lake_identities import edges_about, facts_of_lake, sightings_about
+from engine.schema import Mapping as SourceMapping
+from engine.sigma.ruleset import RuleSet
 from engine.store.incident_rows import Around
+from engine.store.lake import Lake
 
 StandingAlerts = Callable[[datetime], Iterable[Alert]]
 """The alerts that stand after the batch and last until a moment or longer."""
@@ -44,6 +52,20 @@ def regroup(low: datetime, standing: StandingAlerts, around: Callable[[datetime]
     made = work(alerts)
     components = {incident.component for incident in made if not touched.isdisjoint(incident.alert_uids)}
     return Regrouped(tuple(incident for incident in made if incident.component in components), found.components)
+
+
+def stored_incidents(alerts: Sequence[Alert], ruleset: RuleSet, mappings: Mapping[str, SourceMapping], lake: Lake) -> list[Incident]:
+    """The incidents of ``alerts``, by what the lake knows of those they name; nothing else is read from it."""
+    if not alerts:
+        return []
+    told = list(told_by_alerts(alerts, mappings))
+    parts = participants(alerts)
+    acting = pl.concat([parts.filter(pl.col("role") == "actor")["entity"], *(each["parent"].rename("entity") for each in told)])
+    events = parts.filter(pl.col("role") == "event")["entity"].str.strip_prefix(f"{EVENT}:")
+    places = parts.filter(pl.col("role").is_in(["ip", "agent"]))["entity"]
+    first, last = min(each.first_time for each in alerts), max(each.first_time for each in alerts)
+    seen, totals = sightings_about(lake, places, first, last)
+    return by_evidence(alerts, ruleset, [*told, *edges_about(lake, acting, events)], seen, [facts_of_lake(lake)], totals)
 
 
 def _day_of(moment: datetime) -> datetime:

@@ -8,7 +8,7 @@ from collections.abc import Mapping as AnyMapping
 from difflib import get_close_matches
 
 from connectors.sources import load_mappings
-from engine.detect.program import compile_program
+from engine.detect.program import compile_program, reads_changes
 from engine.documents.tagging import examine
 from engine.errors import RuleError, UnknownField, UnsupportedFeature
 from engine.pipeline.rule_checks import malformed
@@ -19,7 +19,7 @@ from engine.schema import COLUMNS, Mapping
 from engine.sigma.document import Source
 from engine.sigma.fields import applies, resolve
 from engine.sigma.ruleset import RuleSet
-from engine.sigma.tree import Rule, fields
+from engine.sigma.tree import Boolean, Leaf, Node, Not, Or, Rule, fields
 from engine.sigma.yamltext import Map
 
 Place = tuple[str, int]
@@ -90,6 +90,9 @@ def _of_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping], documents:
             known = ["/".join(part for part in triple if part) for mapping in mappings.values() for triple in mapping.logsources]
             message = f"no source has logs of {rule.logsource}, so the rule cannot fire{near(str(rule.logsource), known)}"
             yield Finding(rule.path or "", _line(source, "logsource"), Severity.WARNING, "logsource", message, rule.title)
+        if reads_changes(rule) and not asks_whether_known(rule.condition):
+            message = "reads x.change.* without asking for `x.change.known: true`: of the first event of an asset nobody knows what it changed"
+            yield Finding(rule.path or "", _line(source, "detection"), Severity.WARNING, "change", message, rule.title)
         for field, (sources, reason) in unresolved(rule, fed).items():
             everywhere = len(sources) == len(fed)
             if everywhere:
@@ -116,6 +119,27 @@ def unresolved(rule: Rule, mappings: Sequence[Mapping]) -> dict[str, tuple[list[
             except RuleError as error:
                 found.setdefault(name, ([], error.message))[0].append(mapping.source)
     return found
+
+
+def asks_whether_known(node: Node) -> bool:
+    """Whether a condition that reads ``x.change.*`` holds only where the difference is known."""
+    return _unless_known(node) is False
+
+
+def _unless_known(node: Node) -> bool | None:
+    """What a condition is where ``x.change.known`` is false, None where that depends on the event."""
+    match node:
+        case Leaf("x.change.known", Boolean(value)):
+            return not value
+        case Leaf():
+            return None
+        case Not(arg):
+            inner = _unless_known(arg)
+            return None if inner is None else not inner
+        case _:
+            values = [_unless_known(arg) for arg in node.args]
+            deciding = isinstance(node, Or)
+            return deciding if deciding in values else None if None in values else not deciding
 
 
 def _line(source: Source | None, key: str) -> int:
@@ -186,23 +210,3 @@ def _of_names(documents: Sequence[Source]) -> Iterator[Finding]:
 def _title(source: Source) -> str | None:
     title = source.content.get("title")
     return None if title is None else str(title)
-
-
-def not_running(files: RuleFiles) -> list[tuple[str, str, str]]:
-    """(title, id, reason) of every rule of ``files`` that does not load, whose log source nobody has, or a field of which can hold nothing."""
-    documents, _ = read_files(files)
-    uids = {(source.path, _title(source)): str(source.content.get("id", "")) for source in documents}
-    ruleset = load_files(files)
-    found = [(error.rule or "", uids.get((error.path or "", error.rule), ""), _reason(error)) for error in ruleset.errors]
-    mappings = load_mappings()
-    for rule in ruleset.rules:
-        fed = [mapping for mapping in mappings.values() if applies(rule.logsource, mapping) is not None]
-        if not fed:
-            found.append((rule.title, rule.uid, f"No source has logs of {rule.logsource}"))
-        found += ((rule.title, rule.uid, reason) for _, reason in unresolved(rule, fed).values())
-    return sorted(found)
-
-
-def _reason(error: RuleError) -> str:
-    """The same words for every rule that only wants values for its placeholders."""
-    return "Wants values for its placeholders (`--var NAME=VALUE`)" if "has no value" in error.message else error.message

@@ -23,9 +23,12 @@ from engine.detect.program import Program, compile_program
 from engine.identity.edges import together
 from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
+from engine.pipeline.changes import changed_by
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents
+from engine.posture.facts import together as together_facts
+from engine.posture.gaps import gaps
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.base import Runner
@@ -45,13 +48,14 @@ AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What all objects of a scan gave: alerts, how many hits each rule (by its index) has, the account, identity edges, who acted from where."""
+    """What all objects of a scan gave: alerts, how many hits each rule (by its index) has, the account, edges, who acted from where, facts."""
 
     raised: Raised
     counts: Counter[int]
     totals: Totals
     edges: list[pl.DataFrame]
     sightings: list[pl.DataFrame]
+    facts: list[pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +125,12 @@ def scan(
         looked = gather_far(given, settings, program, mappings, runner)
     raised, counts, totals = looked.raised, looked.counts, looked.totals
     alerts = raised.alerts
-    incidents = raise_incidents(alerts, ruleset, mappings, looked.edges, looked.sightings)
+    incidents = raise_incidents(alerts, ruleset, mappings, looked.edges, looked.sightings, looked.facts)
     shown = [alert for alert in alerts if alert.level >= min_level]
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
-    report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
+    told = Raised(alerts, [*raised.notes, *gaps(together_facts(looked.facts))])
+    report = build_report(totals, given.skips, given.rejects, program, mappings, counts, told, shown, settings.source)
     decided = (alert.level for alert in alerts if alert.state is State.LIVE)
     return ScanResult(shown, report, max(decided, default=None), alerts, incidents)
 
@@ -143,6 +148,8 @@ def _gather(
     index, store = EventIndex(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
     edges: list[pl.DataFrame] = []
     sightings: list[pl.DataFrame] = []
+    facts: list[pl.DataFrame] = []
+    telling: list[pl.DataFrame] = []
     read_again = partial(given.read_again, settings.limits)
     try:
         for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
@@ -152,17 +159,23 @@ def _gather(
                 store.add(hits)
             edges.extend(found.edges)
             sightings.extend(found.sightings)
+            facts.extend(found.facts)
+            telling.extend(found.telling)
             if len(edges) > _PARTS:
                 edges, sightings = [together(edges)], [pl.concat(sightings).unique()]
         losers = index.resolve(read_again)
     finally:
         index.close()
     totals.losers(losers, tuple(mappings))
+    if telling and (events := _without(pl.concat(telling), losers)) is not None:
+        for changed in changed_by(facts, events, program, mappings, settings):
+            store.add(changed.hits)
+            edges.append(changed.edges)
     matched = _without(store.collect(), losers)
     if matched is None:
-        return Looked(Raised(), Counter(), totals, edges, sightings)
+        return Looked(Raised(), Counter(), totals, edges, sightings, facts)
     raised = raise_alerts(matched, program, mappings, totals.latest, settings.now, read_again, principals_by(edges, mappings))
-    return Looked(raised, Counter(dict(matched["rule"].value_counts().iter_rows())), totals, edges, sightings)
+    return Looked(raised, Counter(dict(matched["rule"].value_counts().iter_rows())), totals, edges, sightings, facts)
 
 
 def run(

@@ -18,16 +18,18 @@ from connectors.batches import STREAM_BYTES, Input, batches
 from connectors.sources import load_mappings
 from connectors.transports.base import Transport
 from engine.detect.program import Program
-from engine.errors import StateError
 from engine.identity.edges import empty
 from engine.identity.edges import together as together_edges
 from engine.pipeline.batch import Settings, isolated, work
-from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, settle, together
+from engine.pipeline.equal_events import HEAP_ROWS, Divide, EarlierFile, IdentityFiles, NewOnes, settle, together
 from engine.pipeline.keeping import SPAN, Gathered, Keeper, Writers, writers_of
 from engine.pipeline.lake_rejects import Rejects
 from engine.pipeline.object_ranges import ReadTask, divided
+from engine.pipeline.shared_folder import check_shared, one_of_each_folder
+from engine.posture.facts import empty as no_facts
+from engine.posture.facts import together as together_facts
 from engine.report.account import Totals
-from engine.runners.base import Runner, Stage
+from engine.runners.base import Runner, Stage, never
 from engine.schema import Mapping
 from engine.store.lake import Lake
 from engine.store.lake_files import Part, make_folder
@@ -44,17 +46,20 @@ _ROUNDS = 3
 
 @dataclass(slots=True)
 class Kept:
-    """What one task hands on: the account, records per object, the files it wrote by table, those with identities, the days of its events, and
-    what it saw of identities and addresses.
+    """What one task hands on: the account, the objects it read, records per object, the files it wrote by table, those with identities, the days of
+    its events, and what it saw of identities, addresses and assets.
     """
 
     totals: Totals
+    objects: list[str]
     ends: dict[str, int]
     parts: dict[str, list[Part]]
     identities: list[str] = field(default_factory=list)
     days: set[tuple[str, date]] = field(default_factory=set)
     edges: pl.DataFrame = field(default_factory=empty)
     sightings: pl.DataFrame = field(default_factory=pl.DataFrame)
+    facts: pl.DataFrame = field(default_factory=no_facts)
+    telling: list[pl.DataFrame] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class Reading:
         whole = self.source is not None
         step = partial(work, program=self.program, mappings=load_mappings(), settings=self.settings, whole=whole, frames=True)
         totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
-        edges, sightings = [empty()], list[pl.DataFrame]()
+        edges, sightings, facts, telling = [empty()], list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
         with writers_of(self.lake, self.batch) as writers:
             keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
             rejects = self._rejects(writers, [obj.uri for _, obj in group])
@@ -91,6 +96,8 @@ class Reading:
                 ends.update(found.batch.ends)
                 edges.extend(found.edges)
                 sightings.extend(found.sightings)
+                facts.extend(found.facts)
+                telling.extend(found.telling)
                 identities.add(keeper.pending)
                 keeper.pending, keeper.spans = [], []
                 if rejects is not None:
@@ -98,7 +105,8 @@ class Reading:
             identities.flush()
             parts = {name: getattr(writers, name).hand_over() for name in TABLES}
         seen = pl.concat(sightings).unique() if sightings else pl.DataFrame()
-        return Kept(totals, ends, parts, identities.names, identities.days, together_edges(edges), seen)
+        edged, told = together_edges(edges), together_facts(facts)
+        return Kept(totals, [obj.uri for _, obj in group], ends, parts, identities.names, identities.days, edged, seen, told, telling)
 
     def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
         if self.source is None:
@@ -116,41 +124,53 @@ def gather_spread(
     stopped: Callable[[], bool],
     stage: Stage,
 ) -> Gathered | None:
-    """All objects as tasks of ``runner``. ``writers`` take what the tasks wrote. None where it was stopped."""
+    """All objects as tasks of ``runner``. ``writers`` take what the tasks wrote.
+
+    Where it was stopped: None for a batch, which is all or nothing; of a scan what was read by then, with ``totals.interrupted``.
+    """
+    whole = reading.source is not None
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
-    edges, sightings = list[pl.DataFrame](), list[pl.DataFrame]()
-    identities: list[str | EarlierFile] = []
+    edges, sightings, facts, telling = list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
+    identities: list[str] = []
     days: set[tuple[str, date]] = set()
     with _folder(reading.scratch):
         reads = divided(given, _task_bytes(given, runner), reading.scratch, runner, reading.settings.limits, stopped, stage)
-        told: Counter[str] = Counter()
+        told, read = Counter[str](), Counter[str]()
         for kept in runner.each(stage, reading, reads.tasks, stopped):
+            check_shared(reading.scratch, kept.identities[:1])
+            for name, parts in kept.parts.items():
+                check_shared(reading.lake / name, one_of_each_folder(parts))
+                getattr(writers, name).adopt(parts)
             totals.merge(kept.totals)
+            read.update(kept.objects)
             told.update(kept.ends.keys())
             ends.update((uri, max(records, ends.get(uri, 0))) for uri, records in kept.ends.items())
             identities.extend(kept.identities)
             days.update(kept.days)
             edges.append(kept.edges)
+            facts.append(kept.facts)
+            telling.extend(kept.telling)
             sightings += [kept.sightings] if kept.sightings.width else []
-            for name, parts in kept.parts.items():
-                getattr(writers, name).adopt(parts)
-        if stopped():
+        if whole and stopped():
             return None
-        _whole_again(totals, ends, told, {given.objects[index].uri: number for index, number in reads.ranges.items()})
-        check_shared(reading.scratch, [name for name in identities if isinstance(name, str)])
-        identities.extend(_earlier(lake, days, reading.batch))
-        divide = Divide(reading.scratch, heaps_for(sum(totals.events.values()), runner), reading.batch)
-        heaps = list(runner.heaps(replace(stage, doing=COMPARING), divide, identities, settle, stopped))
-    if stopped():
+        _whole_again(totals, ends, told, read, {given.objects[index].uri: number for index, number in reads.ranges.items()})
+        totals.interrupted = stopped() and totals.objects_done < totals.objects
+        rows = sum(totals.events.values())
+        earlier = _earlier(lake, days, reading.batch)
+        new = NewOnes.of(reading.scratch, identities, rows) if earlier else None
+        divide = Divide(reading.scratch, heaps_for(rows, runner), reading.batch, new)
+        files: list[str | EarlierFile] = [*identities, *earlier]
+        heaps = list(runner.heaps(replace(stage, doing=COMPARING), divide, files, settle, stopped if whole else never))
+    if whole and stopped():
         return None
     losers, met = together(heaps, tuple(mappings))
-    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings)
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings, facts, telling)
 
 
-def _whole_again(totals: Totals, ends: dict[str, int], told: AnyMapping[str, int], ranges: AnyMapping[str, int]) -> None:
+def _whole_again(totals: Totals, ends: dict[str, int], told: AnyMapping[str, int], read: AnyMapping[str, int], ranges: AnyMapping[str, int]) -> None:
     """Count an object that was read in ranges as one. Where a range could not be had now, the object is to be read another time."""
     for uri, number in ranges.items():
-        totals.objects_done -= number - 1
+        totals.objects_done -= read[uri] - (read[uri] == number)
         if told[uri] < number:
             ends.pop(uri, None)
     totals.failed = [*(each for each in totals.failed if each.object not in ranges), *{each for each in totals.failed if each.object in ranges}]
@@ -199,15 +219,6 @@ def _task_bytes(given: Input, runner: Runner) -> int:
 def _earlier(lake: Lake, days: set[tuple[str, date]], batch: int) -> list[EarlierFile]:
     near = {(source, day + timedelta(days=step)) for source, day in days for step in (-1, 0, 1)}  # as `Lake.known` looks
     return [EarlierFile(str(path), source, day) for path, source, day in lake.event_files(near, before_batch=batch)]
-
-
-def check_shared(folder: Path, names: Sequence[str]) -> None:
-    """Raise StateError where the workers wrote to another file system than ours."""
-    if names and not (folder / names[0]).exists():
-        raise StateError(
-            f"the workers wrote files below {folder} that cannot be seen here: they and this machine must share the directory of the lake; "
-            "for `scan` and `hunt sigma` set TMPDIR to a directory that all share"
-        )
 
 
 @contextmanager

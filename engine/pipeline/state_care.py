@@ -12,12 +12,20 @@ from engine.store.lake import Lake
 from engine.store.records import BatchResult
 from engine.store.state import State
 
+_BROUGHT_LATER = ("facts",)
+"""Tables that lakes of earlier versions lack: they are made empty when such a lake is opened."""
+
 
 def misfit(lake: Lake, state: State) -> tuple[int, int] | None:
     """The last batch of the lake and the last that the state knows, where these do not fit together."""
     last, begun = state.last_batch(), state.open_plan()
-    for number, digest in map(lake.batch_of, TABLES):
-        known = number == last or (begun is not None and number == begun.batch and digest in (begun.digest, None))
+    for table in TABLES:
+        number, digest = lake.batch_of(table)
+        known = (
+            number == last
+            or (number == 0 and table in _BROUGHT_LATER)
+            or (begun is not None and number == begun.batch and digest in (begun.digest, None))
+        )
         if not known:
             return max(lake.batch_of(table)[0] for table in TABLES), last
     return None

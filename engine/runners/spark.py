@@ -9,13 +9,15 @@ from __future__ import annotations
 import pickle
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
+from engine.documents.redaction import redact_text
 from engine.errors import CrosswindError, EngineError
 from engine.runners import spark_tasks
 from engine.runners.base import Divide, Reduce, Result, Stage, StageProgress, Task, never
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 _POLL = 0.2
+_JOBS = 16
+"""Most jobs of one stage that are under way together. Results come job by job: what is done when somebody stops are the jobs that had ended."""
 _SLOTS_UNKNOWN = 8
 """Slots of a session that does not tell: one behind Spark Connect."""
 
@@ -55,6 +59,7 @@ class SparkRunner:
         self._progress = progress
         self._notes = notes
         self._remote = ".connect." in type(spark).__module__
+        self._heard: dict[str | None, tuple[int, int]] = {}
         self.tasks = tasks
         self.slots: int = _SLOTS_UNKNOWN if self._remote else spark.sparkContext.defaultParallelism
 
@@ -69,8 +74,9 @@ class SparkRunner:
             return
         parcel, release = self._parcel(work)
         try:
-            frame = self._described(tasks).mapInArrow(spark_tasks.each(parcel), spark_tasks.RESULT_DDL)
-            yield from self._results(stage, frame, stopped)
+            size = max(self.slots, -(-len(tasks) // _JOBS))  # so that every job but the last has work for all
+            jobs = [self._described(tasks[start : start + size]) for start in range(0, len(tasks), size)]
+            yield from self._results(stage, [job.mapInArrow(spark_tasks.each(parcel), spark_tasks.RESULT_DDL) for job in jobs], stopped)
         finally:
             release()
 
@@ -84,7 +90,7 @@ class SparkRunner:
         try:
             divided = self._described(tasks).mapInArrow(spark_tasks.divide(parcel), spark_tasks.TASK_DDL)
             frame = divided.groupBy("number").applyInArrow(spark_tasks.reduce(parcel), spark_tasks.RESULT_DDL)
-            yield from self._results(stage, frame, stopped)
+            yield from self._results(stage, [frame], stopped)
         finally:
             release()
 
@@ -108,45 +114,77 @@ class SparkRunner:
         )
         return self._spark.createDataFrame(rows).repartitionById(len(tasks), "number")
 
-    def _results(self, stage: Stage, frame: DataFrame, stopped: Callable[[], bool]) -> Iterator[Any]:
+    def _results(self, stage: Stage, frames: Sequence[DataFrame], stopped: Callable[[], bool]) -> Iterator[Any]:
         tag = f"crosswind-{uuid.uuid4().hex}"
 
-        def collect() -> list[Any]:
+        def collect(frame: DataFrame) -> list[Any]:
             self._label(tag, stage)
             return frame.collect()
 
         # Jobs are labelled by thread, and this one has to see whether somebody wants to stop.
-        with ThreadPoolExecutor(1, thread_name_prefix="crosswind-spark") as pool:
-            running = pool.submit(collect)
+        with self._listening(), ThreadPoolExecutor(len(frames), thread_name_prefix="crosswind-spark") as pool:
+            running = [pool.submit(collect, frame) for frame in frames]
             try:
-                rows = self._awaited(running, tag, stage, stopped)
-            except BaseException:
-                self._cancel(tag)  # or leaving this block would wait for the job that nobody wants any more
-                raise
-        for row in rows:
-            result = pickle.loads(row[0])  # noqa: S301  made by our own tasks
-            if isinstance(result, Failed):
-                raise result.error
-            yield result
+                for row in self._awaited(running, tag, stage, stopped):
+                    result = pickle.loads(row[0])  # noqa: S301  made by our own tasks
+                    if isinstance(result, Failed):
+                        raise result.error
+                    yield result
+            finally:
+                self._end(running, tag)
 
-    def _awaited(self, running: Future[list[Any]], tag: str, stage: Stage, stopped: Callable[[], bool]) -> list[Any]:
-        while not wait([running], timeout=_POLL).done:
+    def _awaited(self, running: Sequence[Future[list[Any]]], tag: str, stage: Stage, stopped: Callable[[], bool]) -> Iterator[Any]:
+        """The rows of every job as it ends; where somebody wants to stop, of those that had ended."""
+        waiting = set(running)
+        while waiting and not stopped():
+            done, waiting = wait(waiting, timeout=_POLL, return_when=FIRST_COMPLETED)
             self._tell(tag, stage)
-            if stopped():
-                self._cancel(tag)
-                wait([running])
-                return []
+            for one in done:
+                try:
+                    rows = one.result()
+                except Exception as error:
+                    raise _explained(error) from error
+                yield from rows
+        self._end(running, tag)
+        for one in waiting:
+            if not one.cancelled() and one.exception() is None:
+                yield from one.result()
+
+    def _end(self, running: Iterable[Future[list[Any]]], tag: str) -> None:
+        """See that no job is under way any more."""
+        waiting = {one for one in running if not one.cancel() and not one.done()}
+        while waiting:
+            self._cancel(tag)  # again and again: what begins just now was not there to be cancelled the first time
+            waiting = wait(waiting, timeout=_POLL).not_done
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Spark Connect has no tracker to be asked: it tells of its own accord how far it is."""
+        self._heard = {}
+        if not self._remote or self._progress is None:
+            yield
+            return
+
+        told: Any = self._spark
+
+        def hear(stages: Iterable[Any] | None, inflight_tasks: int, operation_id: str | None, done: bool) -> None:
+            found = list(stages or ())
+            if found:
+                self._heard[operation_id] = (sum(each.num_completed_tasks for each in found), sum(each.num_tasks for each in found))
+
+        told.registerProgressHandler(hear)
         try:
-            return running.result()
-        except Exception as error:
-            raise _explained(error) from error
+            yield
+        finally:
+            told.removeProgressHandler(hear)
 
     def _label(self, tag: str, stage: Stage) -> None:
+        told = f"crosswind: {stage.doing}" + (f", {stage.about}" if stage.about else "")
         if self._remote:
             self._spark.addTag(tag)
-            return
-        told = f"crosswind: {stage.doing}" + (f", {stage.about}" if stage.about else "")
-        self._spark.sparkContext.setJobGroup(tag, told, interruptOnCancel=True)
+            self._spark.addTag(told.replace(",", ";"))  # a tag must not have a comma
+        else:
+            self._spark.sparkContext.setJobGroup(tag, told, interruptOnCancel=True)
 
     def _cancel(self, tag: str) -> None:
         if self._remote:
@@ -157,7 +195,7 @@ class SparkRunner:
     def _tell(self, tag: str, stage: Stage) -> None:
         if self._progress is None:
             return
-        done = total = 0
+        done, total = (sum(numbers) for numbers in zip((0, 0), *list(self._heard.values()), strict=True))
         if not self._remote:
             tracker = self._spark.sparkContext.statusTracker()
             for job in tracker.getJobIdsForGroup(tag):
@@ -179,4 +217,4 @@ def _explained(error: Exception) -> CrosswindError:
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     last = next((line for line in reversed(lines) if "Error" in line or "Exception" in line), lines[-1] if lines else type(error).__name__)
-    return EngineError(f"Spark gave up: {last[:300]} (`crosswind --debug …` shows all of it)")
+    return EngineError(f"Spark gave up: {redact_text(last)[:300]} (`crosswind --debug …` shows all of it)")

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from subprocess import TimeoutExpired
 from typing import IO, TYPE_CHECKING, Any
 
+from engine.documents.redaction import redact_text
 from engine.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def _start(settings: Mapping[str, str], log: IO[bytes] | None) -> tuple[Any, Spa
     gateway: Any = None
     launch: Any = launch_gateway
     try:
-        gateway = launch(conf, popen_kwargs={} if log is None else {"stdout": log, "stderr": log})
+        quiet = {} if log is None else {"stdout": log, "stderr": log}
+        # A process group of its own: a signal to that of this process is for us, and what is done by then needs Java to be told.
+        gateway = launch(conf, popen_kwargs={**quiet, "process_group": 0})
         with _own_interrupts():
             context = SparkContext(conf=conf, gateway=gateway)
         context.setLogLevel("ERROR")
@@ -108,7 +111,9 @@ def _told(error: Exception, log: IO[bytes] | None) -> str:
         log.seek(0)
         said = [line for line in log.read(1 << 20).decode("utf-8", "replace").splitlines() if "Exception" in line or "rror" in line]
         lines = [*said[:1], *lines]
-    return f"{next(iter(lines), type(error).__name__).strip()[:300]} (`crosswind --debug …` shows all of it; Spark needs Java 17 or newer)"
+    return (
+        f"{redact_text(next(iter(lines), type(error).__name__)).strip()[:300]} (`crosswind --debug …` shows all of it; Spark needs Java 17 or newer)"
+    )
 
 
 def _stop(gateway: Any, spark: SparkSession) -> None:

@@ -27,6 +27,8 @@ Batches = Iterator[pa.RecordBatch]
 _held: dict[str, Any] = {}
 """The work this process knows, by digest."""
 _MOST_HELD = 4
+_FAILED = -1
+"""Number of the heap with the errors of those that deal rows to heaps."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,11 @@ def divide(parcel: Parcel) -> Callable[[Batches], Batches]:
 
     def work_on(batches: Batches) -> Batches:
         for task in _tasks(batches):
-            for number, frame in parcel.open()[0](task):
-                content = frame.write_ipc(None, compression="lz4").getvalue()
-                yield pa.RecordBatch.from_arrays([pa.array([number], pa.int32()), pa.array([content], pa.binary())], schema=HEAP)
+            try:
+                for number, frame in parcel.open()[0](task):
+                    yield _part(number, frame.write_ipc(None, compression="lz4").getvalue())
+            except CrosswindError as error:
+                yield _part(_FAILED, pickle.dumps(Failed(error)))
 
     return work_on
 
@@ -80,10 +84,18 @@ def reduce(parcel: Parcel) -> Callable[[pa.Table], pa.Table]:
 
     def work_on(heap: pa.Table) -> pa.Table:
         number = heap.column("number")[0].as_py()
-        frames = [pl.read_ipc(io.BytesIO(content.as_py())) for content in heap.column("content")]
+        contents = [content.as_py() for content in heap.column("content")]
+        if number == _FAILED:
+            errors = [pickle.loads(content) for content in contents]  # noqa: S301  see `divide`
+            return pa.Table.from_batches([_row(min(errors, key=lambda failed: str(failed.error)))])
+        frames = [pl.read_ipc(io.BytesIO(content)) for content in contents]
         return pa.Table.from_batches([_row(_guarded(lambda: parcel.open()[1], number, frames))])
 
     return work_on
+
+
+def _part(number: int, content: bytes) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([number], pa.int32()), pa.array([content], pa.binary())], schema=HEAP)
 
 
 def _tasks(batches: Batches) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from engine.sigma.yamltext import Map, documents
 MAX_FILE_BYTES = 64 * 1024 * 1024
 HUNTS = "hunts"
 """Folders of this name hold saved hunts, not rules."""
+
+LONGEST_SHOWN = 200
+"""Characters of a path in a message that there is no such path."""
 
 TEXT = "<text>"
 """The path of documents that were given as text."""
@@ -59,14 +63,21 @@ def files(path: Path) -> list[Path]:
 
 def names(path: Path) -> Iterator[str]:
     """The names of `files` in no order."""
-    if not path.is_dir():
-        if not path.exists():
-            raise UsageError(f"{path}: no such rule file or directory")
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:  # also what is no path at all: rule text on one line, a NUL byte
+        raise UsageError(_missing(os.fspath(path))) from error
+    if not stat.S_ISDIR(mode):
         yield os.fspath(path)
         return
     for folder, folders, found in os.walk(path):
         folders[:] = [name for name in folders if name != HUNTS]
         yield from (os.path.join(folder, name) for name in found if name.lower().endswith((".yml", ".yaml")))
+
+
+def _missing(name: str) -> str:
+    shown = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…"
+    return f"{shown}: no such rule file or directory" + ("; rules given as text have more than one line" if ": " in name else "")
 
 
 def _text(path: Path) -> str:

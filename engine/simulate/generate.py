@@ -11,7 +11,7 @@ from engine.errors import UsageError
 from engine.simulate import company as companies
 from engine.simulate import truth
 from engine.simulate.act import Act, Campaign
-from engine.simulate.campaigns import CAMPAIGNS, campaign
+from engine.simulate.campaigns import CAMPAIGNS, REPORTS, campaign
 from engine.simulate.company import Company
 from engine.simulate.decoys import DECOYS, decoy
 from engine.simulate.delivery import DARK, Delivery
@@ -29,7 +29,7 @@ LOGS = "logs"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to make. ``campaigns`` are names of `CAMPAIGNS`; ``scale`` 1 is a company of sixty, about forty thousand events on a working day."""
+    """What to make. ``campaigns``: names of `CAMPAIGNS` and `REPORTS`; ``scale`` 1 is a company of sixty, forty thousand events on a working day."""
 
     days: int = 7
     seed: int = 1
@@ -67,13 +67,15 @@ class Progress:
 
 
 def chosen(text: str) -> tuple[str, ...]:
-    """Names of campaigns from ``all``, ``none`` or a list such as ``d01,d05``. Raises `UsageError` for unknown ones."""
-    if text in ("all", "none"):
-        return CAMPAIGNS if text == "all" else ()
+    """Names from ``all`` (of the catalogue), ``reports``, ``none`` or a list such as ``d01,r05``. Raises `UsageError` for unknown ones."""
+    sets = {"all": CAMPAIGNS, "reports": REPORTS, "none": ()}
+    if text in sets:
+        return sets[text]
     names = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
-    unknown = [name for name in names if name not in CAMPAIGNS]
+    known = (*CAMPAIGNS, *REPORTS)
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise UsageError(f"no campaign {', '.join(unknown) or repr(text)}: choose all, none or some of {','.join(CAMPAIGNS)}")
+        raise UsageError(f"no campaign {', '.join(unknown) or repr(text)}: choose all, reports, none or some of {','.join(known)}")
     return names
 
 
@@ -140,10 +142,10 @@ def dark(seed: int) -> tuple[str, ...]:
 
 def play(plan: Plan, company: Company) -> tuple[tuple[truth.Told, ...], list[Entry]]:
     """Every campaign on a ground of its own, so that one does not depend on which others are played; the decoys likewise."""
-    shared = ids.generator(plan.seed, "one nat").sample(CAMPAIGNS, 2)
+    shared = [*ids.generator(plan.seed, "one nat").sample(CAMPAIGNS, 2), *ids.generator(plan.seed, "one nat of reports").sample(REPORTS, 2)]
     told: list[truth.Told] = []
     entries: list[Entry] = []
-    cast: list[tuple[str, int, Campaign]] = [(name, int(name[1:]), campaign(name)) for name in plan.campaigns]
+    cast: list[tuple[str, int, Campaign]] = [(name, int(name[1:]) + (50 if name in REPORTS else 0), campaign(name)) for name in plan.campaigns]
     cast += [(name, 40 + number, decoy(name)) for number, name in enumerate(DECOYS)]
     for uid, number, scenario in cast:
         ground = Ground.build(plan.seed, uid, company)

@@ -132,7 +132,7 @@ def document(
     """The truth as one JSON document; events that were not delivered are left out of ``events`` and counted in their stage."""
     ordered = sorted(told, key=lambda one: one.uid)
     events = {
-        entry.uid: {"campaign": one.uid, "stage": number}
+        entry.uid: {"campaign": one.uid, "stage": number, "source": entry.source}
         for one in ordered
         for number, stage in enumerate(one.stages, 1)
         for entry in stage.entries

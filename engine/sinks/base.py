@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from engine.documents.delivered import Layout
-from engine.errors import SinkError
+from engine.errors import SinkError, TransientSinkError
 from engine.model import Level, State
+from engine.sinks.retrying import never
 
 REASON = 500
 """As many characters are kept of what a server said."""
@@ -87,8 +88,8 @@ class Sink(Protocol):
         """Prepare the other side; what was done, a line each. May be done again at any time. Raises SinkError."""
         ...
 
-    def send(self, deliveries: Sequence[Delivery], now: datetime) -> Outcome:
-        """Deliver them. Sending the same again is harmless."""
+    def send(self, deliveries: Sequence[Delivery], now: datetime, stopped: Callable[[], bool] = never) -> Outcome:
+        """Deliver them, until ``stopped``: then the outcome is stopped by `interrupted`. Sending the same again is harmless."""
         ...
 
     def test(self) -> list[str]:
@@ -107,6 +108,11 @@ class SinkSettings(Protocol):
     def type(self) -> str: ...
     @property
     def options(self) -> Mapping[str, object]: ...
+
+
+def interrupted(sink: str) -> TransientSinkError:
+    """Why a sink that was asked to stop left the rest."""
+    return TransientSinkError(f"sink {sink}: interrupted; the rest waits in the outbox")
 
 
 def told(reason: object) -> str:

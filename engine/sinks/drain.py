@@ -12,6 +12,7 @@ from engine.documents.delivered_incident import Stored as StoredIncident
 from engine.documents.delivered_incident import incident_to_delivered
 from engine.model import Level, State
 from engine.sinks.base import Delivery, Outcome, Sent, Sink, told
+from engine.sinks.retrying import never
 
 PAGE = 1000
 """So many rows are read, sent and recorded at a time."""
@@ -69,10 +70,6 @@ class Drained:
         return bool(self.retry or self.dead or self.stopped)
 
 
-def _never() -> bool:
-    return False
-
-
 def drain(
     outbox: Outbox,
     sinks: Iterable[Sink],
@@ -80,7 +77,7 @@ def drain(
     limit: int | None = None,
     *,
     show_content: bool = False,
-    stopped: Callable[[], bool] = _never,
+    stopped: Callable[[], bool] = never,
 ) -> tuple[Drained, ...]:
     """Send what is in the outbox, sink by sink, at most ``limit`` rows each. What one sink fails to take keeps no other from its own.
 
@@ -102,7 +99,7 @@ def _drain(outbox: Outbox, sink: Sink, now: datetime, limit: int | None, show_co
                 deliveries.append(_delivery(row, sink, show_content))
             except Exception as error:  # noqa: BLE001 one thing of which no document can be made must not keep the others back
                 unmade.append((row.id, told(f"no document could be made: {type(error).__name__}: {error}")))
-        outcome = sink.send(deliveries, now) if deliveries else Outcome()
+        outcome = sink.send(deliveries, now, stopped) if deliveries else Outcome()
         outcome.dead += unmade
         _record(outbox, report, outcome, now)
         if outcome.stopped is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from engine.sinks.elastic.kibana import Kibana
 from engine.sinks.elastic.operations import Work, work_of
 from engine.sinks.elastic.templates import stream
 from engine.sinks.options import Options
-from engine.sinks.retrying import Backoff, Breaker, Clock
+from engine.sinks.retrying import Backoff, Breaker, Clock, never
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -57,14 +57,14 @@ class ElasticsearchSink:
     def test(self) -> list[str]:
         return setup.test(self.client, self.name, self.namespace)
 
-    def send(self, deliveries: Sequence[Delivery], now: datetime) -> Outcome:
+    def send(self, deliveries: Sequence[Delivery], now: datetime, stopped: Callable[[], bool] = never) -> Outcome:
         from elastic_transport import TransportError
         from elasticsearch import ApiError
 
         if not self.breaker.allows():
             return Outcome(stopped=TransientSinkError(f"sink {self.name}: not asked again for now: it failed several times in a row"))
         works, unwritable = self._works(deliveries)
-        bulk = Bulk(self.client, self.name, self.namespace, self.max_bytes, self.max_items, self.backoff, self.breaker)
+        bulk = Bulk(self.client, self.name, self.namespace, self.max_bytes, self.max_items, self.backoff, self.breaker, stopped)
         try:
             if self._rolled_over():
                 for start in range(0, len(works), self.max_items):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from engine.documents.output import json_line
 from engine.errors import SinkError, TransientSinkError
 from engine.sinks.base import Delivery, Outcome, SinkSettings, told
 from engine.sinks.options import Options
+from engine.sinks.retrying import never
 
 _TAIL = 32 << 20
 """Lines of so many last bytes are compared with what is sent: more than one send that was written and not recorded."""
@@ -53,7 +54,7 @@ class FileSink:
             raise SinkError(f"sink {self.name}: {_why(self.path, error)}") from error
         return [f"{self.path} can be written"]
 
-    def send(self, deliveries: Sequence[Delivery], now: datetime) -> Outcome:
+    def send(self, deliveries: Sequence[Delivery], now: datetime, stopped: Callable[[], bool] = never) -> Outcome:
         outcome = Outcome()
         try:
             handle = self._open()

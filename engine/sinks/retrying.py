@@ -15,6 +15,21 @@ REFUSED = frozenset({401, 403, 404, 405, 407})
 """Statuses that speak of the sender, the address or a block: no document is at fault, and nothing gets better without a person."""
 
 
+STEP = 0.2
+"""How often a pause looks whether to end, in seconds."""
+
+
+def never() -> bool:
+    """Not to be stopped."""
+    return False
+
+
+def _pause(seconds: float, stopped: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not stopped() and (left := end - time.monotonic()) > 0:
+        time.sleep(min(STEP, left))
+
+
 @dataclass(slots=True)
 class Backoff:
     """Pauses that double from ``first`` to ``longest`` seconds, shortened by chance so that many senders do not come back at once."""
@@ -22,12 +37,12 @@ class Backoff:
     first: float = 0.5
     longest: float = 30.0
     attempts: int = 6
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float, Callable[[], bool]], None] = _pause
 
-    def wait(self, attempt: int, asked: float | None = None) -> None:
-        """Pause after the ``attempt``-th failure (from 1); ``asked`` is what the server wants, taken up to ``longest``."""
+    def wait(self, attempt: int, asked: float | None = None, stopped: Callable[[], bool] = never) -> None:
+        """Pause after the ``attempt``-th failure (from 1), until ``stopped``; ``asked`` is what the server wants, taken up to ``longest``."""
         pause = min(self.longest, self.first * 2 ** (attempt - 1))
-        self.sleep(min(self.longest, asked) if asked is not None else pause * random.uniform(0.5, 1.0))  # noqa: S311
+        self.sleep(min(self.longest, asked) if asked is not None else pause * random.uniform(0.5, 1.0), stopped)  # noqa: S311
 
 
 @dataclass(slots=True)

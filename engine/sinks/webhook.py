@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from engine.documents.delivered import Layout
 from engine.documents.output import json_line
 from engine.errors import SinkError, TransientSinkError
-from engine.sinks.base import Delivery, Outcome, SinkSettings, told
+from engine.sinks.base import Delivery, Outcome, SinkSettings, interrupted, told
 from engine.sinks.options import Options
-from engine.sinks.retrying import REFUSED, TRANSIENT, Backoff, Breaker, Clock, retry_after
+from engine.sinks.retrying import REFUSED, TRANSIENT, Backoff, Breaker, Clock, never, retry_after
 
 if TYPE_CHECKING:
     import urllib3
@@ -65,13 +65,13 @@ class WebhookSink:
             raise TransientSinkError(f"sink {self.name}: cannot be reached: {_told(error)}") from error
         return [f"the host answers ({answer.status} to HEAD)"]
 
-    def send(self, deliveries: Sequence[Delivery], now: datetime) -> Outcome:
+    def send(self, deliveries: Sequence[Delivery], now: datetime, stopped: Callable[[], bool] = never) -> Outcome:
         outcome, clock = Outcome(), Clock(now)
         for delivery in deliveries:
             if not self._wanted(delivery):
                 outcome.delivered.append(delivery.id)
                 continue
-            self._deliver(delivery, clock, outcome)
+            self._deliver(delivery, clock, outcome, stopped)
             if outcome.stopped is not None:
                 break
         return outcome
@@ -85,13 +85,16 @@ class WebhookSink:
         """People are told of what is new, rose or ended, not of every event that joins an alert; machines get every state."""
         return self.style == "json" or delivery.first or delivery.change is not None
 
-    def _deliver(self, delivery: Delivery, clock: Clock, outcome: Outcome) -> None:
+    def _deliver(self, delivery: Delivery, clock: Clock, outcome: Outcome, stopped: Callable[[], bool]) -> None:
         try:
             body = self._body(delivery)
         except (TypeError, ValueError) as error:
             outcome.dead.append((delivery.id, told(f"the document is no JSON: {error}")))
             return
         for attempt in range(1, self.backoff.attempts + 1):
+            if stopped():
+                outcome.stopped = interrupted(self.name)
+                return
             if not self.breaker.allows():
                 outcome.stopped = TransientSinkError(f"sink {self.name}: not asked again for now: it failed several times in a row")
                 return
@@ -107,7 +110,7 @@ class WebhookSink:
                 outcome.stopped = SinkError(f"sink {self.name}: {reason}; {hint}")
                 return
             if attempt < self.backoff.attempts and self.breaker.allows():
-                self.backoff.wait(attempt, pause)
+                self.backoff.wait(attempt, pause, stopped)
         outcome.retry.append((delivery.id, reason))
 
     def _post(self, delivery: Delivery, body: bytes, clock: Clock) -> tuple[int | None, str, float | None]:

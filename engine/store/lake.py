@@ -1,4 +1,4 @@
-"""The lake: all events, hits and rejects as Delta tables that any tool can read."""
+"""The lake: all events, hits, edges, facts and rejects as Delta tables that any tool can read."""
 
 from __future__ import annotations
 

@@ -183,11 +183,14 @@ def replace_parts(root: Path, table: Table, old: Sequence[dict[str, Any]], new: 
 
 
 def retain(lake: Lake, now: datetime, *, days: int, hit_days: int | None = None) -> list[Retained]:
-    """Take whole days out: events and rejects older than ``days``, hits older than ``hit_days`` (None: as events). `vacuum` frees the disk later."""
+    """Take whole days out: events and rejects older than ``days``, hits older than ``hit_days`` (None: as events). `vacuum` frees the disk later.
+
+    Facts stay: what one tells of an asset holds until the next one, however long ago it was.
+    """
     from deltalake import CommitProperties
 
     found: list[Retained] = []
-    for table in TABLES.values():
+    for table in (each for each in TABLES.values() if each.name != "facts"):
         kept = hit_days if table.name == "hits" and hit_days is not None else days
         before = now.astimezone(UTC).date() - timedelta(days=kept)
         with lake_errors(lake.path, f"take old days out of table {table.name!r}"), owner_only:

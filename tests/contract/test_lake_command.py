@@ -45,7 +45,7 @@ def crosswind(*arguments: str | Path) -> int:
 def test_status_says_what_is_there(config: Path, stored: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     assert crosswind("status", "--config", config) == 0
     tables = {row["table"]: row for row in json.loads(capsys.readouterr().out)}
-    assert list(tables) == ["events", "hits", "edges", "rejects"]
+    assert list(tables) == ["events", "hits", "edges", "facts", "rejects"]
     assert (tables["events"]["files"], tables["events"]["rows"], tables["events"]["last_batch"]) == (3, 15, 2)
     assert tables["events"]["sources"] == ["aws.cloudtrail"]
     assert tables["events"]["on_disk"] > tables["events"]["bytes"] > 0

@@ -47,7 +47,6 @@ def test_the_stolen_key_is_one_incident_over_three_clouds_from_paste_to_resale(s
         "The provider's log shows the same conversation",
         "The agent runs a downloaded script in a shell",
         "The agent's role looks around in the account",
-        "The prompts of the resale",
     ]
 
 
@@ -63,6 +62,10 @@ def test_the_pasted_key_is_joined_with_its_use(story: Incident, sample_scan: Sca
     used = [join for join in story.joins if join.a in pasted and join.b not in pasted]
     assert used
     assert {(join.reason, join.strength, join.key) for join in used} == {("eventSequence", Strength.STRONG, "aws.key:AKIABTX3GSDSQNOTREAL")}
+
+
+def test_prompts_of_the_resale_are_joined_as_they_say_nearly_the_same(story: Incident) -> None:
+    assert {(join.reason, join.strength) for join in story.joins if join.key.startswith("prompt:")} == {("similarArtifacts", Strength.WEAK)}
 
 
 def test_names_order_and_repetition_of_files_change_nothing(sample_scan: ScanResult, tmp_path: Path) -> None:

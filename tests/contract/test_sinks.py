@@ -45,7 +45,7 @@ def quick(options: dict[str, object], kind: str) -> Callable[[], Sink]:
     def make() -> Sink:
         sink = make_sink(configured("out", kind, **options))
         if hasattr(sink, "backoff"):
-            sink.backoff = Backoff(sleep=lambda seconds: None, attempts=2)
+            sink.backoff = Backoff(sleep=lambda seconds, stopped: None, attempts=2)
         return sink
 
     return make

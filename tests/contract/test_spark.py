@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +18,10 @@ import pytest
 
 from engine.config import load_config
 from engine.errors import EngineError, StateError
+from engine.pipeline import Settings, scan
 from engine.pipeline.scheduled import run
-from engine.runners.base import Stage, StageProgress
+from engine.pipeline.spread import READING
+from engine.runners.base import Stage, StageProgress, never
 from engine.runners.spark import SparkRunner
 from engine.store.lake_care import vacuum
 from tests.conftest import ROOT, Ran
@@ -35,13 +38,53 @@ class Work:
 
     refused: int = -1
     broken: int = -1
+    why: str = "something that nobody expected"
 
     def __call__(self, number: int) -> int:
         if number == self.refused:
             raise StateError(f"the disk of {number} is full")
         if number == self.broken:
-            raise ZeroDivisionError("something that nobody expected")
+            raise ZeroDivisionError(self.why)
         return 2 * number
+
+
+@dataclass(frozen=True)
+class Held:
+    """Does ``work`` on the task that comes first; all others last until they are cancelled."""
+
+    work: Callable[[Any], Any]
+    begun: Path
+
+    def __call__(self, task: Any) -> Any:
+        try:
+            self.begun.touch(exist_ok=False)
+        except FileExistsError:
+            time.sleep(300)
+            raise AssertionError("nobody cancelled this task") from None
+        return self.work(task)
+
+
+class Interrupted(SparkRunner):
+    """Has jobs of one task. Ctrl-C is pressed when the first task that reads is done, while others are under way."""
+
+    def __init__(self, spark: Any, tasks: int, begun: Path) -> None:
+        super().__init__(spark, tasks=tasks)
+        self.slots = 1
+        self._begun = begun
+
+    def each(self, stage: Stage, work: Any, tasks: Any, stopped: Callable[[], bool] = never) -> Iterator[Any]:
+        if stage.doing != READING:
+            yield from super().each(stage, work, tasks, stopped)
+            return
+        for result in super().each(stage, Held(work, self._begun), tasks, stopped):
+            yield result
+            signal.raise_signal(signal.SIGINT)
+
+
+def refuses(number: int) -> Iterable[tuple[int, pl.DataFrame]]:
+    yield from dealt(number)
+    if number > 4:
+        raise StateError(f"the disk of {number} is full")
 
 
 def dealt(number: int) -> Iterable[tuple[int, pl.DataFrame]]:
@@ -54,7 +97,7 @@ def summed(heap: int, frames: Any) -> tuple[int, int, int]:
 
 
 def test_a_session_leaves_the_meaning_of_ctrl_c_alone(spark: Any) -> None:
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_IGN)
 
 
 def test_every_task_gives_its_result_once(spark: Any) -> None:
@@ -71,6 +114,17 @@ def test_errors_for_people_arrive_as_they_are(spark: Any) -> None:
         list(SparkRunner(spark).each(STAGE, Work(refused=3), list(range(5))))
 
 
+def test_errors_of_those_who_deal_rows_arrive_as_they_are(spark: Any) -> None:
+    with pytest.raises(StateError, match=r"^the disk of 5 is full$"):
+        list(SparkRunner(spark).heaps(STAGE, refuses, list(range(7)), summed))
+
+
+def test_errors_tell_no_secret(spark: Any) -> None:
+    with pytest.raises(EngineError, match=r"postgres://app:\[redacted: credential\]@db") as caught:
+        list(SparkRunner(spark).each(STAGE, Work(broken=0, why="no answer from postgres://app:pa55w0rd@db.example.com/x"), [0]))
+    assert "pa55w0rd" not in str(caught.value)
+
+
 def test_other_errors_are_named_in_one_line(spark: Any) -> None:
     with pytest.raises(EngineError, match="something that nobody expected") as caught:
         list(SparkRunner(spark).each(STAGE, Work(broken=1), list(range(2))))
@@ -79,6 +133,33 @@ def test_other_errors_are_named_in_one_line(spark: Any) -> None:
 
 def test_work_ends_when_somebody_wants_to_stop(spark: Any) -> None:
     assert list(SparkRunner(spark).each(STAGE, Work(), list(range(40)), lambda: True)) == []
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run in the background and it was to be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("size", [0, 40_000])
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_scan_that_is_interrupted_gives_what_was_done(spark: Any, tmp_path: Path, size: int) -> None:
+    """Of small objects those that were read, of a great one the ranges."""
+    events = [lines(*(event(10 * number + each, userAgent="x" * size) for each in range(3))) for number in range(4)]
+    for number, data in enumerate(events if not size else [b"".join(events)]):
+        (tmp_path / f"{number}.json").write_bytes(data)
+    runner = Interrupted(spark, 4, tmp_path.with_suffix(".begun"))
+    found = scan([str(tmp_path)], Settings(now=datetime(2026, 3, 4, tzinfo=UTC)), runner=runner)
+    assert found.report.interrupted
+    left, number = (1, 1) if size else (3, 4)
+    assert found.report.failures == (f"interrupted: {left} of {number} objects were not read to the end",)
+    records = found.report.records
+    assert 0 < records < 12 if size else records == 3
+    assert found.report.events == records
+    assert [(alert.rule.title, alert.count) for alert in found.alerts] == [(ALERT, records)]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_jobs_tell_batch_source_and_rules_and_no_secret(spark: Any, tmp_path: Path) -> None:
@@ -122,7 +203,6 @@ def test_what_tasks_left_behind_stays_out_of_the_lake(spark: Any, tmp_path: Path
 # --- without Spark ----------------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xdist_group("spark")
 def test_the_command_is_quiet_and_finds_what_a_scan_finds(spark: Any, tmp_path: Path) -> None:
     logs = tmp_path / "a.json"
     logs.write_bytes(lines(event(1), quiet(2)))

@@ -20,13 +20,12 @@ from tests.spark_cluster import LONGEST, SETTINGS, Cluster, wait_for
 from tests.spark_cluster import cluster as cluster
 from tests.spark_cluster import running_cluster as running_cluster
 
-pytestmark = pytest.mark.xdist_group("spark")
 Cli = Callable[..., Ran]
-_OBJECTS, _EVENTS = 12, 2_500
+_OBJECTS, _EVENTS = 12, 1_000
 
 
 def place_in(root: Path) -> Place:
-    """Some 30 MB of logs: more tasks than the cluster has cores."""
+    """Some 12 MB of logs: more tasks than the cluster has cores."""
     place = Place(root)
     place.rules(rule(1), many(1))
     for number in range(_OBJECTS):

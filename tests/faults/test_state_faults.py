@@ -132,6 +132,7 @@ def test_a_state_in_use_for_too_long(tmp_path: Path) -> None:
         state.write_plan(plan(2))
 
 
+@pytest.mark.xdist_group("postgresql")
 def test_a_server_in_use_for_too_long(tmp_path: Path) -> None:
     place = new_place("postgresql", tmp_path)
     with State.open(place) as first, State.open(place, timeout=0.2) as second, first._database.write() as connection:
@@ -271,6 +272,7 @@ def test_a_backup_is_a_state_and_replaces_nothing(tmp_path: Path) -> None:
         assert (again.last_batch(), again.open_plan(), again.alerts()[0].alert) == (1, plan(2), alert())
 
 
+@pytest.mark.xdist_group("postgresql")
 def test_a_server_is_backed_up_by_its_own_tool(tmp_path: Path) -> None:
     with State.open(new_place("postgresql", tmp_path)) as state, pytest.raises(StateError, match="pg_dump"):
         state.backup(tmp_path / "copy.db")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from engine.model import Level
-from engine.pipeline import ScanResult, Settings, scan
+from engine.pipeline import ScanResult
 from engine.runners.base import Runner
-from tests.conftest import SAMPLE
+from tests.scans import Scans
 
 
 @pytest.fixture(scope="session")
-def sample_scan(anywhere: Runner) -> ScanResult:
+def sample_scan(anywhere: Runner, scans: Scans) -> ScanResult:
     """A scan of sample_logs with the built-in rules, every alert shown."""
-    return scan([str(SAMPLE / "logs")], Settings(now=datetime(2026, 3, 4, tzinfo=UTC)), min_level=Level.INFORMATIONAL, runner=anywhere)
+    return scans.sample(anywhere)

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
-
 import pytest
 
-from engine.model import Level
-from engine.pipeline import ScanResult, Settings, scan
+from engine.pipeline import ScanResult
 from engine.runners.base import Runner
-
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT / ".." / "shared"
-CORPUS = SHARED / "corpus"
-RULES = SHARED / "rules_sigmahq"
-NOW = datetime(2026, 12, 1, tzinfo=UTC)
+from tests.scans import CORPUS, SIGMAHQ, Scans
 
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not here")
 
 
 @pytest.fixture(scope="module")
-def result(anywhere: Runner) -> ScanResult:
-    return scan([str(CORPUS)], Settings(now=NOW), runner=anywhere)
+def result(anywhere: Runner, scans: Scans) -> ScanResult:
+    return scans.corpus("bundled", anywhere)
 
 
 def test_every_record_stands_in_one_place(result: ScanResult) -> None:
@@ -59,10 +50,10 @@ def test_known_attacks_are_found(result: ScanResult, file: str, title: str) -> N
     assert [alert.uid for alert in result.alerts if alert.rule.title == title and any(file in event.object for event in alert.events)] != []
 
 
-@pytest.mark.skipif(not RULES.is_dir(), reason="the rules are not here")
-def test_other_peoples_rules_load_or_are_named(anywhere: Runner) -> None:
-    report = scan([str(CORPUS)], Settings(now=NOW), rules=[RULES], builtin=False, min_level=Level.HIGH, runner=anywhere).report
-    documents = sum(path.suffix in (".yml", ".yaml") for path in RULES.rglob("*"))
+@pytest.mark.skipif(not SIGMAHQ.is_dir(), reason="the rules are not here")
+def test_other_peoples_rules_load_or_are_named(anywhere: Runner, scans: Scans) -> None:
+    report = scans.corpus("sigmahq", anywhere).report
+    documents = sum(path.suffix in (".yml", ".yaml") for path in SIGMAHQ.rglob("*"))
     failed = [status for status in report.rules if status.outcome == "failed"]
     assert len(report.rules) >= documents
     assert len(failed) == 8

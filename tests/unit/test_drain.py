@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from engine.model import Level, State
 from engine.sinks import drain as draining
 from engine.sinks.base import Delivery, Outcome, Sent, change
 from engine.sinks.drain import drain
-from engine.sinks.retrying import Backoff, Breaker, retry_after
+from engine.sinks.retrying import Backoff, Breaker, never, retry_after
 from tests.outbox import NOW, Human, MemoryOutbox, grown, kept
 
 
@@ -36,7 +36,7 @@ class Recorder:
 
     def close(self) -> None: ...
 
-    def send(self, deliveries: Sequence[Delivery], now: datetime) -> Outcome:
+    def send(self, deliveries: Sequence[Delivery], now: datetime, stopped: Callable[[], bool] = never) -> Outcome:
         self.sends.append(list(deliveries))
         outcome = Outcome()
         for each in deliveries:
@@ -135,7 +135,7 @@ def test_what_is_news(before: tuple[str, str], after: tuple[str, str], said: str
 
 def test_pauses_double_and_what_a_server_asks_for_is_bounded() -> None:
     pauses: list[float] = []
-    backoff = Backoff(first=1, longest=6, sleep=pauses.append)
+    backoff = Backoff(first=1, longest=6, sleep=lambda seconds, stopped: pauses.append(seconds))
     for attempt in range(1, 6):
         backoff.wait(attempt)
     assert all(0.5 * want <= pause <= want for pause, want in zip(pauses, [1, 2, 4, 6, 6], strict=True))

@@ -9,7 +9,7 @@ import base64
 import json
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Sleeper:
     def __init__(self) -> None:
         self.pauses: list[float] = []
 
-    def __call__(self, seconds: float) -> None:
+    def __call__(self, seconds: float, stopped: Callable[[], bool]) -> None:
         self.pauses.append(seconds)
 
 
@@ -164,6 +164,15 @@ def test_every_attempt_has_its_own_time(double: Double) -> None:
     assert es.send(deliveries([0]), NOW).delivered == [1]
     times = [json.loads(request.body.splitlines()[1])["event"]["ingested"] for request in double.bulks()]
     assert times[0] < times[1]
+
+
+def test_a_sink_that_is_to_stop_waits_for_no_busy_server_and_leaves_the_rest(double: Double) -> None:
+    double.script += [(503, error("unavailable"), {"retry-after": "30"})] * 9
+    es = sink(double)
+    es.backoff = Backoff()
+    outcome = es.send(deliveries(range(3)), NOW, lambda: bool(double.bulks()))
+    assert (len(double.bulks()), outcome.delivered, outcome.retry, outcome.dead) == (1, [], [], [])
+    assert "interrupted" in str(outcome.stopped)
 
 
 def test_out_of_attempts_the_item_waits_and_the_others_are_delivered(double: Double) -> None:

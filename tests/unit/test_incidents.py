@@ -88,15 +88,6 @@ def test_an_address_is_rare_from_the_256th_part_on() -> None:
     assert sizes(incidents(pair, Given(RULES, sightings=sightings({f"ip:{IP}": 1}, ordinary=509)))) == [1, 1]
 
 
-def test_a_network_and_a_browser_that_nobody_counted_are_not_rare() -> None:
-    shared = {"src_endpoint.autonomous_system.number": 64496, "http_request.user_agent": "Mozilla/5.0"}
-    pair = [
-        alert("a", 0, "looks", 0, (("ip", "203.0.113.7"),), evidence=shared),
-        alert("b", 1, "takes", 0, (("ip", "203.0.113.8"),), evidence=shared),
-    ]
-    assert sizes(incidents(pair, Given(RULES, sightings=sightings({}, ordinary=2_000)))) == [1, 1]
-
-
 def test_root_joins_nothing() -> None:
     root = (("user", "arn:aws:iam::111122223333:root"),)
     assert sizes(incidents([alert("a", 0, entities=root), alert("b", 1, entities=root)])) == [1, 1]

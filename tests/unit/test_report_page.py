@@ -128,6 +128,7 @@ def hostile_page(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.xdist_group("browser")
 def test_hostile_values_run_nothing_in_a_real_browser(tmp_path: Path) -> None:
     after = page_after(hostile_page(tmp_path))
     assert "data-ran" not in after
@@ -135,6 +136,7 @@ def test_hostile_values_run_nothing_in_a_real_browser(tmp_path: Path) -> None:
     assert '<div class="tools" hidden' not in after, "our own script ran, so scripts were allowed to"
 
 
+@pytest.mark.xdist_group("browser")
 def test_the_same_values_would_run_were_they_not_escaped_and_the_policy_not_there(tmp_path: Path) -> None:
     path = tmp_path / "bare.html"
     path.write_text(f"<!doctype html><meta charset=utf-8><title>{HOSTILE}</title>", encoding="utf-8")
@@ -269,6 +271,7 @@ def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.xdist_group("browser")
 def test_the_sample_logs_make_a_page_that_a_browser_shows(sample_scan: ScanResult, tmp_path: Path) -> None:
     found = incidents(sample_scan.alerts)
     path = tmp_path / "report.html"

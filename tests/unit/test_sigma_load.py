@@ -227,6 +227,17 @@ def test_directories_are_read_in_order_and_files_once(tmp_path: Path) -> None:
         load([tmp_path / "missing.yml"])
 
 
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [("{title: a}", "rules given as text have more than one line"), ("x" * 5000, "…: no such rule file"), ("a\0b", "no such rule file")],
+    ids=["text on one line", "name too long", "NUL byte"],
+)
+def test_what_is_no_path_at_all_is_named_in_few_words(given: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=hint) as raised:
+        load([given])
+    assert len(str(raised.value)) < 300
+
+
 def test_a_file_that_is_not_utf8_is_an_error_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_bytes(b"title: a\nb: \xff\n")
     (tmp_path / "b.yml").write_text("\ufeff" + RULE)

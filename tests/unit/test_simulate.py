@@ -7,6 +7,7 @@ import base64
 import gzip
 import hashlib
 import os
+import random
 import re
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import orjson
 import pytest
 
 from engine.errors import UsageError
-from engine.simulate.campaigns import CAMPAIGNS, campaign
+from engine.simulate.campaigns import CAMPAIGNS, REPORTS, campaign
 from engine.simulate.company import build
 from engine.simulate.decoys import DECOYS, decoy
 from engine.simulate.delivery import DARK
@@ -120,11 +121,13 @@ def test_attacks_vary_with_the_seed() -> None:
 
 
 def test_scenarios_are_registered_under_their_file_names() -> None:
-    for folder, names, load in (("campaigns", CAMPAIGNS, campaign), ("decoys", DECOYS, decoy)):
+    for folder, names, load in (("campaigns", (*CAMPAIGNS, *REPORTS), campaign), ("decoys", DECOYS, decoy)):
         files = {path.stem for path in (ROOT / "engine/simulate" / folder).glob("*.py")} - {"__init__", "moves"}
         assert files == set(names)
         assert all(load(name).attack is (folder == "campaigns") for name in names)
     assert len(CAMPAIGNS) >= 25
+    assert len(REPORTS) >= 8
+    assert len(DECOYS) >= 10
 
 
 def test_the_generator_knows_nothing_of_the_rules() -> None:
@@ -157,6 +160,35 @@ def test_campaigns_have_stages_and_links_across_clouds(world: World) -> None:
     shared = [one for one in attacks if "one NAT with another campaign" in one["variations"]]
     assert len(shared) == 2
     assert shared[0]["actor"] != shared[1]["actor"]
+
+
+def test_scenarios_after_reports_are_whole_and_vary() -> None:
+    shapes: dict[str, set[Any]] = defaultdict(set)
+    shared: set[str] = set()
+    for seed in range(4):
+        plan = Plan(days=3, seed=seed, campaigns=REPORTS)
+        for one in (one for one in play(plan, build(seed, 1.0))[0] if one.attack):
+            times = [entry.time for stage in one.stages for entry in stage.entries]
+            assert plan.start <= min(times) <= max(times) < plan.start + timedelta(days=3)
+            assert len(one.stages) >= 2
+            assert all(stage.tags and stage.entries for stage in one.stages)
+            assert one.principals
+            shapes[one.uid].add((len(one.stages), len(times), times[0]))
+            shared.update(one.uid for variation in one.variations if variation == "one NAT with another campaign")
+    assert set(shapes) == set(REPORTS)
+    assert all(len(found) == 4 for found in shapes.values())
+    assert len(shared) >= 2
+
+
+def test_victims_of_one_scenario_are_not_those_of_the_next() -> None:
+    told = [one for one in play(Plan(days=3, seed=SEED, campaigns=REPORTS), build(SEED, 1.0))[0] if one.attack]
+    owners: dict[str, set[str]] = defaultdict(set)
+    for one in told:
+        for name in one.principals:
+            if "@" in name or name.endswith("-sp"):
+                owners[name].add(one.uid)
+    assert len(owners) > 5
+    assert all(len(uids) == 1 for uids in owners.values()), owners
 
 
 def test_every_aws_session_was_issued_before_it_acts(world: World) -> None:
@@ -269,6 +301,14 @@ def test_benign_calls_have_the_shares_of_real_trails(world: World) -> None:
     assert any(r["userIdentity"].get("invokedBy") == "AWS Internal" for r in world.benign)
 
 
+def test_most_names_are_rare_as_in_real_trails(world: World) -> None:
+    """The one real trail of ordinary work at hand: 260 names in 2,900 records, 71 of them once."""
+    management = [r["eventName"] for r in world.benign if r["eventCategory"] == "Management"]
+    sample = Counter(random.Random(1).sample(management, 2900))
+    assert 180 < len(sample) < 400
+    assert 0.2 < sum(count == 1 for count in sample.values()) / len(sample) < 0.6
+
+
 def test_some_records_come_twice_and_some_late(world: World) -> None:
     delivered: Counter[bytes] = Counter()
     late = total = 0
@@ -357,9 +397,10 @@ def test_slow_attackers_take_their_time() -> None:
 def test_names_of_campaigns() -> None:
     assert chosen("all") == CAMPAIGNS
     assert chosen("none") == ()
-    assert chosen("D05, d01,d05") == ("d05", "d01")
+    assert chosen("reports") == REPORTS
+    assert chosen("D05, d01,r02,d05") == ("d05", "d01", "r02")
     for wrong in ("d99", "", "d01,x"):
-        with pytest.raises(UsageError, match="choose all, none or some of d01,"):
+        with pytest.raises(UsageError, match="choose all, reports, none or some of d01,"):
             chosen(wrong)
 
 

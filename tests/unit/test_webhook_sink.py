@@ -28,8 +28,7 @@ def got() -> Iterator[Receiver]:
 def sink(got: Receiver, **options: object) -> WebhookSink:
     made = make_sink(configured("hook", "webhook", url=got.url, **options))
     assert isinstance(made, WebhookSink)
-    pauses: list[float] = []
-    made.backoff = Backoff(sleep=pauses.append, attempts=4)
+    made.backoff = Backoff(sleep=lambda seconds, stopped: None, attempts=4)
     return made
 
 
@@ -67,9 +66,20 @@ def test_what_may_pass_is_tried_again_and_stays(got: Receiver, status: int) -> N
 
 def test_a_receiver_is_waited_for_as_long_as_it_asks(got: Receiver) -> None:
     got.script.append((429, {"retry-after": "2"}))
+    pauses: list[float] = []
     hook = sink(got)
+    hook.backoff = Backoff(sleep=lambda seconds, stopped: pauses.append(seconds))
     assert hook.send(some(0), NOW).delivered == [1]
-    assert hook.backoff.sleep.__self__ == [2.0]  # type: ignore[attr-defined]
+    assert pauses == [2.0]
+
+
+def test_a_sink_that_is_to_stop_waits_for_no_busy_receiver_and_leaves_the_rest(got: Receiver) -> None:
+    got.script.append((503, {"retry-after": "30"}))
+    hook = sink(got)
+    hook.backoff = Backoff()
+    outcome = hook.send(some(0, 1), NOW, lambda: bool(got.requests))
+    assert (len(got.requests), outcome.delivered, outcome.retry, outcome.dead) == (1, [], [], [])
+    assert "interrupted" in str(outcome.stopped)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

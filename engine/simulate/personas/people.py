@@ -15,6 +15,7 @@ from engine.simulate.native.gcp import GcpCaller, Target
 from engine.simulate.personas.bulk import Actor, Habits, act
 from engine.simulate.personas.habits import PERSON, SCIENCE
 from engine.simulate.personas.scene import Scene
+from engine.simulate.personas.tail import with_tail
 
 FAILED = (50126, 50126, 50126, 50074, 50140, 50140, 50058, 50053, 65001)
 PORTAL = (
@@ -65,8 +66,8 @@ class People:
 
     def __init__(self, scene: Scene) -> None:
         rng, company = scene.rng, scene.company
-        self.person = Habits(scene.ground.trail, PERSON)
-        self.science = Habits(scene.ground.trail, SCIENCE)
+        self.person = Habits(scene.ground.trail, with_tail(PERSON, 0.5, writes=0.2))
+        self.science = Habits(scene.ground.trail, with_tail(SCIENCE, 0.3, writes=0.1))
         self.trips: dict[str, Trip] = {}
         for number, person in enumerate(company.people):
             if rng.random() < 0.07:

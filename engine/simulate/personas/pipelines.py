@@ -9,6 +9,7 @@ from engine.simulate.personas.bulk import Actor, Habits, act
 from engine.simulate.personas.habits import DEPLOY
 from engine.simulate.personas.people import PORTAL, portal_target
 from engine.simulate.personas.scene import Scene
+from engine.simulate.personas.tail import with_tail
 
 RUNNER = "aws-sdk-js/3.750.0 ua/2.1 os/linux#6.8.0 lang/js md/nodejs#20.18.3"
 TERRAFORM = "google-api-go-client/0.5 Terraform/1.11.0"
@@ -19,7 +20,7 @@ class Pipelines:
     """Deployments follow the office hours of those who push; some run at night."""
 
     def __init__(self, scene: Scene) -> None:
-        self.deploy = Habits(scene.ground.trail, DEPLOY)
+        self.deploy = Habits(scene.ground.trail, with_tail(DEPLOY, 0.4, writes=0.45))
         self.federated = {principal.oid: ids.guid(scene.rng) for principal in scene.company.principals}
 
     def live(self, scene: Scene) -> None:

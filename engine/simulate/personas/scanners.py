@@ -11,6 +11,7 @@ from engine.simulate.native.gcp import GcpCaller, Target
 from engine.simulate.personas.bulk import Actor, Habits, act
 from engine.simulate.personas.habits import SCAN
 from engine.simulate.personas.scene import Scene
+from engine.simulate.personas.tail import with_tail
 
 READS = (
     ("iam", "google.iam.admin.v1.ListServiceAccountKeys", "iam.serviceAccountKeys.list"),
@@ -27,7 +28,7 @@ class Scanners:
 
     def __init__(self, scene: Scene) -> None:
         company = scene.company
-        self.habits = Habits(scene.ground.trail, SCAN)
+        self.habits = Habits(scene.ground.trail, with_tail(SCAN, 0.5, writes=0.0))
         self.vendor = company.foreign_accounts[-1]
         self.ip = company.addresses[-200]
         self.external = ids.guid(scene.rng)

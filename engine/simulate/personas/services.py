@@ -11,6 +11,7 @@ from engine.simulate.native.aws import AwsCaller, service
 from engine.simulate.personas.bulk import Actor, Habits, act, service_event
 from engine.simulate.personas.habits import PLATFORM, TASK
 from engine.simulate.personas.scene import Scene
+from engine.simulate.personas.tail import with_tail
 
 HOSTS = ("ecs-tasks.amazonaws.com", "ec2.amazonaws.com", "pods", "lambda.amazonaws.com", "ecs-tasks.amazonaws.com")
 LINKED = ("Config", "RDS", "AutoScaling", "ECS", "Support", "TrustedAdvisor", "SecurityHub", "ElasticLoadBalancing")
@@ -34,8 +35,8 @@ class Services:
 
     def __init__(self, scene: Scene) -> None:
         rng, company = scene.rng, scene.company
-        self.task = Habits(scene.ground.trail, TASK)
-        self.platform = Habits(scene.ground.trail, PLATFORM)
+        self.task = Habits(scene.ground.trail, with_tail(TASK, 0.06, writes=0.15))
+        self.platform = Habits(scene.ground.trail, with_tail(PLATFORM, 0.25, writes=0.2))
         self.busy = {role.uid: min(rng.paretovariate(1.3), 12.0) for role in company.tasks}
         self.linked = {
             (account, name): LinkedRole(account, f"AWSServiceRoleFor{name}", ids.principal_id(rng, "AROA"), f"{name.lower()}.amazonaws.com")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.documents.common import timestamp
 from engine.errors import SinkError, TransientSinkError
-from engine.sinks.base import Outcome
+from engine.sinks.base import Outcome, interrupted
 from engine.sinks.elastic.client import as_sink_error
 from engine.sinks.elastic.operations import STATE_FIELDS, Meaning, Operation, Work, known_already, meaning, state_in
 from engine.sinks.elastic.templates import stream
-from engine.sinks.retrying import TRANSIENT, Backoff, Breaker, Clock, retry_after
+from engine.sinks.retrying import TRANSIENT, Backoff, Breaker, Clock, never, retry_after
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -46,6 +46,7 @@ class Bulk:
     max_items: int
     backoff: Backoff
     breaker: Breaker
+    stopped: Callable[[], bool] = never
 
     def send(self, works: Sequence[Work], clock: Clock) -> Outcome:
         """Send ``works``; each ends in one list of the outcome, unless that says why sending stopped."""
@@ -86,6 +87,9 @@ class Bulk:
         """One bulk, again and again until each of its works is done, dead or out of attempts."""
         whole, failures = len(part), 0
         while part:
+            if self.stopped():
+                outcome.stopped = interrupted(self.sink)
+                return
             if not self.breaker.allows():
                 outcome.stopped = TransientSinkError(
                     f"sink {self.sink}: not asked again for now: {part[0].last or 'it failed several times in a row'}"
@@ -98,7 +102,7 @@ class Bulk:
                 self._split(part, waiting, outcome, failure.error)
                 return
             elif failure.status == _BUSY and len(part) > 1:
-                self.backoff.wait(1, failure.pause)  # memory for a smaller one may be there
+                self.backoff.wait(1, failure.pause, self.stopped)  # memory for a smaller one may be there
                 self._split(part, waiting, outcome, failure.error)
                 return
             elif not failure.error.transient:
@@ -113,7 +117,7 @@ class Bulk:
                     _give_up(part, whole, outcome, self.sink)
                     return
                 if self.breaker.allows():
-                    self.backoff.wait(failures, failure.pause if failure else None)
+                    self.backoff.wait(failures, failure.pause if failure else None, self.stopped)
 
     def _request(self, part: list[Work], clock: Clock) -> tuple[Answers, Failure | None]:
         """The answers to the operations of ``part`` in their order, or why there are none."""

@@ -1,0 +1,1 @@
+"""What is known of assets, and since when: events → facts → history."""
