@@ -48,6 +48,7 @@ class Tally:
     missed: Counter[str] = field(default_factory=Counter)
     wrong_links: list[dict[str, Any]] = field(default_factory=list)
     lost_links: list[dict[str, Any]] = field(default_factory=list)
+    loud_ones: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         for name, value in vars(other).items():
@@ -159,7 +160,10 @@ def measure(
     tally.ten, tally.ten_right = min(len(shown), 10), sum(each.uid in matched for each in shown[:10])
     tally.missed.update(wanted - set(matched.values()))
     tally.ordinary = truth.ordinary
-    tally.loud = 0 if only else sum(_mostly(each, whose) is None for each in shown)
+    if only is None:
+        loud = [each for each in shown if _mostly(each, whose) is None]
+        tally.loud = len(loud)
+        tally.loud_ones = [{"title": each.title, "level": each.level.word, "story": _mostly(each, stories)} for each in loud]
     _b_cubed(tally, found, whose, true)
     stages = {at for at in truth.stages if only in (None, at[0])}
     seen = {

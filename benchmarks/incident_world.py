@@ -22,14 +22,16 @@ from engine import bundled
 from engine.correlate.alerts import Raised
 from engine.detect.program import Program, compile_program
 from engine.identity.edges import together
+from engine.incidents.circumstances import circumstances
 from engine.incidents.kernel import Given
 from engine.incidents.kernel import incidents as make_incidents
 from engine.model import Alert, Incident, Level
-from engine.pipeline.batch import Settings, isolated, work
+from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents, rule_facts
 from engine.pipeline.run import portable
+from engine.posture.facts import together as together_facts
 from engine.schema import Mapping
 from engine.sigma.cache import load_cached
 from engine.store.memory import EventIndex
@@ -45,6 +47,7 @@ class Part:
     hits: pl.DataFrame
     edges: pl.DataFrame
     sightings: pl.DataFrame
+    facts: pl.DataFrame
     latest: datetime
 
 
@@ -89,7 +92,7 @@ class World:
                     found = isolated(batch, partial(work, program=program, mappings=mappings, settings=settings))
                     for rows in found.index:
                         index.add(rows)
-                    gathered.take(found.hits, found.edges, zip(found.spans, found.sightings, strict=True), found.latest)
+                    gathered.take(found)
             losers = index.resolve(partial(given.read_again, settings.limits))
         finally:
             index.close()
@@ -100,16 +103,17 @@ class World:
         """The alerts and incidents of the parts but those of the sources ``without``, by the rules but the correlations whose uids are ``off``."""
         parts = {source: part for source, part in self.parts.items() if source not in set(without)}
         program = self._program(off)
-        edges, sightings = [part.edges for part in parts.values()], [part.sightings for part in parts.values()]
+        edges, sightings, facts = ([getattr(part, name) for part in parts.values()] for name in ("edges", "sightings", "facts"))
         hits = [part.hits for part in parts.values() if part.hits.height]
         raised = Raised()
         if hits:
             latest = {source: part.latest for source, part in parts.items()}
             matched = pl.concat(hits, how="diagonal_relaxed")
             raised = raise_alerts(matched, program, self.mappings, latest, self.now, lambda places: {}, self._behind(tuple(parts), edges))
-        found = raise_incidents(raised.alerts, program.ruleset, self.mappings, edges, sightings)
-        seen = pl.concat(sightings).unique() if sightings else Given().sightings
-        return Judged(raised.alerts, found, Given(rule_facts(program.ruleset), together(edges), seen))
+        found = raise_incidents(raised.alerts, program.ruleset, self.mappings, edges, sightings, facts)
+        seen = pl.concat(sightings) if sightings else Given().sightings
+        about = circumstances(raised.alerts, together_facts(facts))
+        return Judged(raised.alerts, found, Given(rule_facts(program.ruleset), together(edges), seen, about))
 
     def _behind(self, sources: tuple[str, ...], edges: list[pl.DataFrame]) -> Callable[[pl.DataFrame], pl.DataFrame]:
         """Who stands behind the hits of these sources: the same whatever correlations make of them, so worked out once."""
@@ -141,32 +145,31 @@ class _Gathered:
     hits: list[pl.DataFrame] = field(default_factory=list)
     edges: list[pl.DataFrame] = field(default_factory=list)
     sightings: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    facts: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
     latest: dict[str, datetime] = field(default_factory=dict)
 
-    def take(
-        self,
-        hits: list[pl.DataFrame],
-        edges: list[pl.DataFrame],
-        sightings: Iterable[tuple[str, pl.DataFrame]],
-        latest: dict[str, datetime],
-    ) -> None:
-        self.hits += hits
-        self.edges += edges
-        for source, seen in sightings:
-            self.sightings.setdefault(source, []).append(seen)
-        for source, moment in latest.items():
+    def take(self, found: Found) -> None:
+        """What a batch gave: of sightings and facts one frame for each source in it."""
+        self.hits += found.hits
+        self.edges += found.edges
+        for frames, kept in ((found.sightings, self.sightings), (found.facts, self.facts)):
+            for source, frame in zip(found.spans, frames, strict=True):
+                kept.setdefault(source, []).append(frame)
+        for source, moment in found.latest.items():
             self.latest[source] = max(self.latest.get(source, moment), moment)
 
     def parts(self, lost: pl.DataFrame) -> dict[str, Part]:
         hits = pl.concat(self.hits, how="diagonal_relaxed") if self.hits else pl.DataFrame(schema={"x.source": pl.String})
         if hits.height:
             hits = hits.join(lost, on=["object_index", "x.position"], how="anti", maintain_order="left")
-        edges = together(self.edges)
+        # Each source's own: of what several tell only the earliest proof would be left.
+        edges = pl.concat(self.edges).partition_by("source", as_dict=True) if self.edges else {}
         return {
             source: Part(
                 hits.filter(pl.col("x.source") == source),
-                edges.filter(pl.col("source") == source),
+                together([edges[source,]] if (source,) in edges else []),
                 pl.concat(self.sightings[source]).unique(),
+                together_facts(self.facts[source]),
                 latest,
             )
             for source, latest in self.latest.items()

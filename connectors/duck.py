@@ -21,6 +21,8 @@ def _connection() -> duckdb.DuckDBPyConnection:
     connection: duckdb.DuckDBPyConnection | None = getattr(_local, "connection", None)
     if connection is None:
         connection = duckdb.connect(config={"threads": 1, "enable_external_access": False})
+        # In a process without a main file, such as a spawned one, DuckDB takes itself to be at a terminal and draws on stdout.
+        connection.execute("SET enable_progress_bar = false")
         _local.connection = connection
     return connection
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.exact import open_embedded
-from connectors.values import Then, micros
+from connectors.values import Then, at_home, micros
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _EMAIL = re.compile(r"[^@\s|:/]+@[^@\s|:/]+\.[^@\s|:/]+")
@@ -206,11 +206,7 @@ def guest_email(name: Any, kind: Any = None, home: Any = None, tenant: Any = Non
     text = _text(name)
     if member_email(name, kind, home, tenant) or len(text) > _MAX:
         return None
-    local, mark, _ = re.sub("(?i)#ext#", "#EXT#", text).partition("#EXT#")
-    if mark:
-        user, _, domain = local.rpartition("_")
-        return f"{user}@{domain}" if user and "." in domain else None
-    return email_subject(text)
+    return at_home(text) if "#ext#" in text.lower() else email_subject(text)
 
 
 def issued_token(sign_in: Any, *codes: Any) -> str | None:

@@ -201,11 +201,18 @@ def port(value: Any) -> int | None:
     return int(match[1]) if match and int(match[1]) < 65536 else None
 
 
+def at_home(name: str) -> str | None:
+    """The address at home that the UPN of a guest is made of (``ann_example.com#EXT#@tenant…``); None for any other name."""
+    local, mark, _ = name.lower().partition("#ext#")
+    user, _, domain = local.rpartition("_")
+    return f"{user}@{domain}" if mark and user and "." in domain else None
+
+
 def email(value: Any) -> str | None:
-    """The e-mail address or UPN, lower-cased, where ``value`` looks like one."""
+    """The e-mail address or UPN, lower-cased, where ``value`` looks like one; of a guest the one at home."""
     if not isinstance(value, str):
         return None
-    stripped = value.strip()
+    stripped = at_home(value.strip()) or value.strip()
     return stripped.lower() if re.fullmatch(r"[^@\s/:]+@[^@\s/:]+\.[^@\s/:]+", stripped) else None
 
 

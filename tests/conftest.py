@@ -19,6 +19,7 @@ from tests.scans import SAMPLE as SAMPLE
 from tests.scans import Scans
 from tests.scans import scans as scans
 from tests.sparks import anywhere as anywhere
+from tests.sparks import apart as apart
 from tests.sparks import divided as divided
 from tests.sparks import spark as spark
 

@@ -1,10 +1,10 @@
-"""How many examples a property test makes: a number for every run, twenty times that with ``pytest --hypothesis-profile=long``."""
+"""How many examples a property test makes: a number for every run, forty times that with ``pytest --hypothesis-profile=long``."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-NORMAL, LONG = 100, 2_000
+NORMAL, LONG = 100, 4_000
 settings.register_profile("long", max_examples=LONG)
 
 

@@ -92,6 +92,14 @@ def divided(request: pytest.FixtureRequest) -> Callable[[int | None], Runner]:
     return lambda tasks: ShuffledSpark(session, tasks=tasks)
 
 
+@pytest.fixture
+def apart(request: pytest.FixtureRequest) -> Runner:
+    """What shares least with this process: Spark, or where there is none and need not be, its stand-in."""
+    if missing() is not None and os.environ.get("CI") != "true":
+        return FarRunner(5)
+    return ShuffledSpark(request.getfixturevalue("spark"), tasks=5)
+
+
 @pytest.fixture(scope="session", params=["local", "spark"])
 def anywhere(request: pytest.FixtureRequest) -> Runner:
     """Each of the runners."""

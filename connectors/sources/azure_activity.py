@@ -196,15 +196,8 @@ def actor_name(value: Any) -> str | None:
 
 
 def actor_email(value: Any) -> str | None:
-    """The e-mail address of the caller; a guest's UPN (``ann_example.com#EXT#@tenant…``) gives the address at home."""
-    name = actor_name(value)
-    if name is None:
-        return None
-    home, mark, _ = name.partition("#EXT#")
-    if mark and "_" in home:
-        user, _, host = home.rpartition("_")
-        return email(f"{user}@{host}")
-    return email(name)
+    """The e-mail address of the caller."""
+    return email(actor_name(value))
 
 
 def actor_kind(value: Any) -> str | None:

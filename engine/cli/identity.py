@@ -35,6 +35,7 @@ def show(
     source: Annotated[str | None, typer.Option("--source", help="Read events of one source alone; `crosswind sources` lists them.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Read events at or after.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Read events before.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many identities, where it names several.")] = 20,
     show_content: Annotated[bool, typer.Option("--show-content", help="Do not redact credentials inside identifiers.")] = False,
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Configuration file that names the lake.")] = None,
     form: Annotated[Format | None, typer.Option("--format", help="Text, or a line of JSON for each identity. Default: text on a terminal.")] = None,
@@ -55,10 +56,12 @@ def show(
     settings = Settings(now=now, source=source, start=parse_time(start, now) if start else None, end=parse_time(end, now) if end else None)
     moment = parse_time(at, now) if at else None
     check_outputs(output=output)
-    found = known_of(identifier, moment, settings, paths=paths, config=config, stdin=sys.stdin.buffer)
+    found = known_of(identifier, moment, settings, paths=paths, config=config, stdin=sys.stdin.buffer, limit=limit)
     chosen = form or (Format.table if output is None and sys.stdout.isatty() else Format.json)
     with open_output(output) as stream:
         write_identities(found.accounts, chosen.value, stream, show_content=show_content)
+    if found.count > len(found.accounts):
+        sys.stderr.write(f"{len(found.accounts):,} of {found.count:,} identities shown; `--limit {found.count}` shows all\n")
     if found.report is None:
         return 0
     print_summary(found.report, rules=False)

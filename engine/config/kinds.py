@@ -208,7 +208,6 @@ def _integer(text: str) -> object:
 
 
 TEXT = Kind("text", _text)
-TEXTS = Kind("text or list of texts", _texts, _split)
 PATH = Kind("path", _path)
 PATHS = Kind("path or list of paths", _paths, _split)
 PLACES = Kind("path or list of paths, patterns too", _places, _split)

@@ -28,7 +28,6 @@ from engine.documents.redaction import (
 )
 from engine.schema import COLUMNS
 
-LAYOUTS = ("table", "ndjson", "csv")
 WIDTH = 160
 """Columns of a table that no terminal bounds."""
 _CELL = 200

@@ -22,7 +22,7 @@ from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
 from engine.identity.edges import together
-from engine.incidents.sightings import sighted, sightings_of
+from engine.incidents.sightings import sighted, sightings_in
 from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import acting_paths, issued, paths_for_edges, told
 from engine.pipeline.posture_facts import OPERATION, facts_of
@@ -71,7 +71,7 @@ class Found:
     seen_paths: dict[str, set[str]] = field(default_factory=dict)
     frames: list[pl.DataFrame] = field(default_factory=list)
     sightings: list[pl.DataFrame] = field(default_factory=list)
-    """Who acted from which address in which hour, of every record that could be read."""
+    """Who acted from which address in which hour, of every record that could be read, not yet `spelled`; of events kept whole the lake tells."""
     edges: list[pl.DataFrame] = field(default_factory=list)
     """Edges between identities, of every record that could be read: that another has its identity takes nothing from what it tells."""
     facts: list[pl.DataFrame] = field(default_factory=list)
@@ -140,7 +140,8 @@ def work(
         plan = program.plans[mapping.source]
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
-        found.sightings.append(sightings_of(events))
+        if not whole:
+            found.sightings.append(sightings_in(events))
         found.edges.append(issued(events, mapping))
         facts = facts_of(events, mapping)
         if facts.height:

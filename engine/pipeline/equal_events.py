@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from engine.store.lake_tables import CONTENT, UID_HIGH, UID_LOW
@@ -22,7 +23,7 @@ HEAP_ROWS = 1_000_000
 _FILE_ROWS = 500_000
 _FLAGS = 16
 """Flags for each new event: one in so many other identities at most is taken for one of these."""
-_MOST_BITS = 28
+_MOST_BITS = 30
 _EARLIER = "earlier"
 _NEW = (UID_HIGH, UID_LOW, CONTENT, "x.source", "x.day", "x.position", "object")
 _LOST_SCHEMA = {"object": pl.UInt32(), "position": pl.UInt32(), "x.source": pl.String(), "clash": pl.Boolean()}
@@ -85,19 +86,27 @@ class NewOnes:
         bits = max((rows * _FLAGS).bit_length(), 16)
         if bits > _MOST_BITS:
             return None
-        flags = np.zeros(1 << bits, dtype=np.bool_)
+        flags = np.zeros(1 << (bits - 3), dtype=np.uint8)
         for name in names:
-            flags[pl.read_parquet(folder / name, columns=[UID_HIGH], glob=False)[UID_HIGH].to_numpy() & np.uint64((1 << bits) - 1)] = True
+            at = _places(pl.read_parquet(folder / name, columns=[UID_HIGH], glob=False), bits)
+            for bit in range(8):
+                flags[at[at & np.uint64(7) == bit] >> np.uint64(3)] |= np.uint8(1 << bit)
         path = folder / f"{uuid.uuid4().hex}.flags"
         with _created(path) as stream:
-            stream.write(np.packbits(flags).tobytes())
+            stream.write(flags.data)
         return cls(path, bits)
 
     def among(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Those rows (with x.uid_high) that may be, and few others."""
-        at = rows[UID_HIGH].to_numpy() & np.uint64((1 << self.bits) - 1)
+        at = _places(rows, self.bits)
         flags = np.memmap(self.path, dtype=np.uint8, mode="r")
-        return rows.filter(pl.Series((flags[at >> np.uint64(3)] << (at & np.uint64(7)).astype(np.uint8)) & 0x80 != 0, dtype=pl.Boolean()))
+        return rows.filter(pl.Series(flags[at >> np.uint64(3)] >> (at & np.uint64(7)).astype(np.uint8) & 1, dtype=pl.UInt8()).cast(pl.Boolean()))
+
+
+def _places(rows: pl.DataFrame, bits: int) -> npt.NDArray[np.uint64]:
+    """Which flag each identity has."""
+    found: npt.NDArray[np.uint64] = rows[UID_HIGH].to_numpy() & np.uint64((1 << bits) - 1)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

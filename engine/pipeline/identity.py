@@ -39,15 +39,13 @@ _PARTS = 500
 _ROWS = 20_000
 """Events of the lake that are read at once."""
 
-MOST = 20
-"""So many identities of one identifier are shown."""
-
 
 @dataclass(frozen=True, slots=True)
 class KnownOf:
-    """What is known of the identities an identifier names; ``report``: the account of a run that read raw logs for it."""
+    """What is known of the first of ``count`` identities that an identifier names; ``report``: the account of a run that read raw logs for it."""
 
     accounts: list[Account]
+    count: int
     report: RunReport | None
 
 
@@ -59,9 +57,11 @@ def known_of(
     paths: Sequence[str] | None = None,
     config: str | Path | None = None,
     stdin: BinaryIO | None = None,
+    limit: int = 20,
 ) -> KnownOf:
-    """What the logs below ``paths``, else the lake of the configuration, know of ``identifier``. Raises UsageError where that is nothing,
-    InputError where it is nothing and not everything could be read.
+    """What the logs below ``paths``, else the lake of the configuration, know of ``identifier``, of at most ``limit`` identities that it names.
+
+    Raises UsageError where nothing is known, InputError where nothing is and not everything could be read.
     """
     found = graph(paths, settings, stdin=stdin) if paths else graph_of_lake(settings, config)
     names = named(identifier, found.edges)
@@ -74,7 +74,7 @@ def known_of(
             f"nothing in {where} tells of {identifier!r} ({found.events:,} events, {found.edges.height:,} edges between identities); "
             "give the identifier as it stands in the logs, or as `type:value`"
         )
-    return KnownOf([account(name, found.edges, at) for name in names[:MOST]], found.report)
+    return KnownOf([account(name, found.edges, at) for name in names[:limit]], len(names), found.report)
 
 
 def graph(paths: Sequence[str], settings: Settings, *, stdin: BinaryIO | None = None) -> KnownIdentities:

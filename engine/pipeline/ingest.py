@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -276,7 +276,10 @@ def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, da
         found = bench.state.alerts(AlertQuery(states=_STANDING, start=low, end=high))
         return [stored.alert for stored in found if stored.alert.rule.uid in wanted]
 
-    revised = revision(bench.program, touched, marks, evaluate, stored_alerts, changed=changed)
+    def times(rules: Collection[str]) -> pl.Series:
+        return bench.lake.hits_between(rules, None, None).select("time").unique().collect(engine="streaming")["time"]
+
+    revised = revision(bench.program, touched, marks, evaluate, stored_alerts, times=times, changed=changed)
     return replace(revised, alerts=with_principals(revised.alerts, bench.lake, bench.mappings, principals))
 
 

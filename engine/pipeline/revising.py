@@ -17,6 +17,7 @@ from engine.correlate.episodes import LONGEST, merge_gap, raises_alerts
 from engine.correlate.keying import Work
 from engine.correlate.partitions import Gathered
 from engine.correlate.revision import revise
+from engine.correlate.satisfied import by_session
 from engine.detect.program import Program
 from engine.model import Alert, AlertKind, State
 from engine.pipeline.correlating import left_out
@@ -36,6 +37,9 @@ or together."""
 
 StoredAlerts = Callable[[Sequence[str], datetime, datetime], Iterable[Alert]]
 """The standing alerts (live or open) of some rules and correlations, by uid, that touch the time between two moments."""
+
+Times = Callable[[Collection[str]], pl.Series]
+"""When the stored hits of some rules (by uid) happened, in any order."""
 
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -61,16 +65,23 @@ class Reach:
     silent: dict[str, Span]
 
 
-def reach(program: Program, touched: AnyMapping[str, Span]) -> Reach:
+def reach(program: Program, touched: AnyMapping[str, Span], times: Times | None = None) -> Reach:
     """How far hits are felt that came or went in ``touched`` (by rule uid; by correlation uid: spans of alerts that may be decided by now).
 
     An alert is decided by hits within L + T of it: runs are divided at multiples of L, and windows reach back T. So what differs lies within L + T of
-    a touched hit, and to work that out takes the hits twice as far again.
+    a touched hit, and to work that out takes the hits twice as far again. Upper bounds look at whole sessions, which have no greatest length: how far
+    these go on, ``times`` tells.
     """
     affected: dict[str, Span] = {}
     reads: dict[str, Span] = {}
     by_uid = {each.uid: each for each in program.correlations}
     needed: set[str] = set()
+
+    def whole(correlation: Correlation, span: Span) -> Span:
+        """``span`` with the sessions of a correlation that it meets."""
+        if times is None or not by_session(correlation):
+            return span
+        return _with_sessions(times(_leaves(correlation, by_uid)), correlation.timespan, span)
 
     def require(uid: str, span: Span) -> None:
         inner = by_uid.get(uid)
@@ -79,7 +90,7 @@ def reach(program: Program, touched: AnyMapping[str, Span]) -> Reach:
             return
         needed.add(uid)
         for reference in inner.rules:
-            require(reference, _widened(span, 3 * _length(inner)))
+            require(reference, _widened(whole(inner, span), 3 * _length(inner)))
 
     quiet = silenced(program.correlations)
     for rule in program.ruleset.rules:
@@ -93,7 +104,8 @@ def reach(program: Program, touched: AnyMapping[str, Span]) -> Reach:
         if not spans:
             continue
         length = _length(correlation)
-        felt[correlation.uid] = affected[correlation.uid] = _widened((min(low for low, _ in spans), max(high for _, high in spans)), length)
+        met = whole(correlation, (min(low for low, _ in spans), max(high for _, high in spans)))
+        felt[correlation.uid] = affected[correlation.uid] = _widened(met, length)
         require(correlation.uid, _widened(affected[correlation.uid], 2 * length))
     silent = {uid: span for uid, span in {**touched, **affected}.items() if uid in quiet or uid not in affected}
     return Reach(affected, reads, [each for each in program.correlations if each.uid in needed], silent)
@@ -106,15 +118,16 @@ def revision(
     evaluate: Evaluate,
     stored: StoredAlerts,
     *,
+    times: Times | None = None,
     changed: Collection[str] = (),
 ) -> Revision:
     """The alerts around ``touched`` as they are now, and those that stood there and no longer do.
 
     ``evaluate`` works out what is asked of the stored hits, `at_once` or in parts. ``watermarks``: source → the time before which nothing more is
-    expected. ``changed``: rules that were touched because what they say or read is not what it was. The alerts depend on the hits in the store alone,
-    not on how they came.
+    expected. ``times`` as `reach` wants them. ``changed``: rules that were touched because what they say or read is not what it was. The alerts
+    depend on the hits in the store alone, not on how they came.
     """
-    found = reach(program, touched)
+    found = reach(program, touched, times)
     quiet = silenced(program.correlations)
     raised = _raised(program, found, watermarks, evaluate) if found.reads else Raised([])
     now = [alert for alert in raised.alerts if alert.rule.uid in found.affected and _inside(alert, found.affected[alert.rule.uid])]
@@ -169,6 +182,25 @@ def at_once(work: Work, reads: AnyMapping[str, Span], read_hits: ReadHits) -> Ga
 def overall(spans: AnyMapping[str, Span]) -> Span:
     """From the first moment of any to the last."""
     return min(low for low, _ in spans.values()), max(high for _, high in spans.values())
+
+
+def _leaves(correlation: Correlation, by_uid: AnyMapping[str, Correlation]) -> list[str]:
+    """The rules whose hits a correlation looks at, directly or through others."""
+    found: dict[str, None] = {}
+    for uid in correlation.rules:
+        found.update(dict.fromkeys(_leaves(by_uid[uid], by_uid) if uid in by_uid else [uid]))
+    return list(found)
+
+
+def _with_sessions(times: pl.Series, gap: timedelta, span: Span) -> Span:
+    """``span`` with the runs of ``times`` within ``gap`` of it; those of all groups as one, which is never less than one of them."""
+    ordered = times.unique().sort()
+    low, high = _widened(span, gap)
+    run = (ordered.diff() > gap).fill_null(False).cum_sum()
+    met = run.filter((ordered >= low) & (ordered <= high)).unique()
+    mine = ordered.filter(run.is_in(met.implode()))
+    first, last = mine.min(), mine.max()
+    return union(span, (first, last)) if isinstance(first, datetime) and isinstance(last, datetime) else span
 
 
 def _length(correlation: Correlation) -> timedelta:

@@ -210,23 +210,3 @@ def _of_names(documents: Sequence[Source]) -> Iterator[Finding]:
 def _title(source: Source) -> str | None:
     title = source.content.get("title")
     return None if title is None else str(title)
-
-
-def not_running(files: RuleFiles) -> list[tuple[str, str, str]]:
-    """(title, id, reason) of every rule of ``files`` that does not load, whose log source nobody has, or a field of which can hold nothing."""
-    documents, _ = read_files(files)
-    uids = {(source.path, _title(source)): str(source.content.get("id", "")) for source in documents}
-    ruleset = load_files(files)
-    found = [(error.rule or "", uids.get((error.path or "", error.rule), ""), _reason(error)) for error in ruleset.errors]
-    mappings = load_mappings()
-    for rule in ruleset.rules:
-        fed = [mapping for mapping in mappings.values() if applies(rule.logsource, mapping) is not None]
-        if not fed:
-            found.append((rule.title, rule.uid, f"No source has logs of {rule.logsource}"))
-        found += ((rule.title, rule.uid, reason) for _, reason in unresolved(rule, fed).values())
-    return sorted(found)
-
-
-def _reason(error: RuleError) -> str:
-    """The same words for every rule that only wants values for its placeholders."""
-    return "Wants values for its placeholders (`--var NAME=VALUE`)" if "has no value" in error.message else error.message

@@ -27,6 +27,8 @@ from engine.pipeline.changes import changed_by
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents
+from engine.posture.facts import together as together_facts
+from engine.posture.gaps import gaps
 from engine.report.account import Totals, build_report
 from engine.runners import local
 from engine.runners.base import Runner
@@ -127,7 +129,8 @@ def scan(
     shown = [alert for alert in alerts if alert.level >= min_level]
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started
-    report = build_report(totals, given.skips, given.rejects, program, mappings, counts, raised, shown, settings.source)
+    told = Raised(alerts, [*raised.notes, *gaps(together_facts(looked.facts))])
+    report = build_report(totals, given.skips, given.rejects, program, mappings, counts, told, shown, settings.source)
     decided = (alert.level for alert in alerts if alert.state is State.LIVE)
     return ScanResult(shown, report, max(decided, default=None), alerts, incidents)
 

@@ -124,7 +124,7 @@ def _lines(status: Status) -> Iterator[str]:
     if status.plan is not None:
         yield f"planned   batch {status.plan.batch} of {', '.join(status.plan.sources) or 'stored events'} at {_time(status.plan.created)}"
     told = ", ".join(f"{count:,} {level}" for level, count in status.incidents.items())
-    yield f"incidents {'none is open' if not told else f'open: {told}'}"
+    yield f"incidents {f'{told} stand open' if told else 'none stands open'}"
     for sink in status.outbox:
         since = f" since {_time(sink.oldest)}" if sink.oldest is not None else ""
         yield f"sink      {sink.sink:<24} {sink.waiting:,} deliveries wait{since}, {sink.dead:,} refused for good"

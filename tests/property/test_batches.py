@@ -175,7 +175,7 @@ def test_hits_come_back_from_the_lake_as_they_went() -> None:
 
 
 @given(events, st.data())
-@examples(60)
+@examples(30)
 def test_alerts_do_not_depend_on_batches(found: list[Event], data: st.DataObject) -> None:
     numbered = list(enumerate(found))
     shuffled = data.draw(st.permutations(numbered))

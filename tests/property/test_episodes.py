@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.correlate import evidence
 from engine.correlate.alerts import alerts
 from engine.correlate.episodes import keep_first_raw
 from engine.sigma.tree import And, LogSource, Rule
+from tests.examples import examples
 
 START = datetime(2026, 3, 1, 20, tzinfo=UTC)
 RULES = (
@@ -43,7 +44,7 @@ def frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(made, schema=evidence.empty().schema)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(ROWS, max_size=40), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_order_copies_and_batches_change_nothing(rows: list[dict[str, Any]], shuffle: random.Random, batches: int) -> None:
     hits = frame(rows)
@@ -56,7 +57,7 @@ def test_order_copies_and_batches_change_nothing(rows: list[dict[str, Any]], shu
     assert alerts(keep_first_raw(pl.concat(parts), RULES), RULES) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(ROWS, max_size=40))
 def test_every_alerting_hit_is_in_exactly_one_alert(rows: list[dict[str, Any]]) -> None:
     found = alerts(frame(rows), RULES)

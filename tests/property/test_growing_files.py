@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.batches import Batch, Input, list_input
 from connectors.cursors import Seen, plan
 from connectors.transports.base import Limits
 from connectors.transports.files import FilesTransport
+from tests.examples import examples
 
 Rows = list[tuple[int, str, int]]
 """Position, text, and how many equal ones stood before."""
@@ -73,7 +74,7 @@ def take_now(path: Path, rows: dict[str, Seen], now: datetime) -> Rows:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@examples(150)
 @given(data=file_bytes(), cuts=st.lists(st.floats(0, 1), max_size=8))
 def test_a_growing_file_is_read_exactly_once(data: bytes, cuts: list[float]) -> None:
     with tempfile.TemporaryDirectory() as folder:

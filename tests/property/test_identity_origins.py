@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.identity.edges import EDGES, KINDS, described, together
 from engine.identity.resolve import resolve
+from tests.examples import examples
 from tests.reference_identity import origin
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -38,7 +39,7 @@ ASKED = pl.DataFrame(
 )
 
 
-@settings(deadline=None)
+@examples(100)
 @given(graphs())
 def test_origins_are_those_of_the_slow_walk(edges: pl.DataFrame) -> None:
     found = resolve(ASKED, edges).select("entity", "time", "principal", "strength", "spoofable", "contested")
@@ -46,7 +47,7 @@ def test_origins_are_those_of_the_slow_walk(edges: pl.DataFrame) -> None:
         assert tuple(told) == origin(entity, time, edges), (entity, time)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(graphs(), st.integers(0, 1000), st.integers(1, 3))
 def test_order_repetition_and_batches_of_edges_change_nothing(edges: pl.DataFrame, seed: int, parts: int) -> None:
     shuffled = pl.concat([edges, edges]).sample(fraction=1.0, shuffle=True, seed=seed)
@@ -56,7 +57,7 @@ def test_order_repetition_and_batches_of_edges_change_nothing(edges: pl.DataFram
     assert resolve(ASKED, shuffled).equals(resolve(ASKED, edges))
 
 
-@settings(deadline=None)
+@examples(100)
 @given(graphs())
 def test_weak_evidence_never_gives_a_strong_principal(edges: pl.DataFrame) -> None:
     weak = {row["event_uid"] for row in edges.filter(pl.col("spoofable")).iter_rows(named=True)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.redirects import redirects
 from engine.model import Alert, AlertKind, CloudAccount, Level, State
+from tests.examples import examples
 from tests.incident_samples import ANA, EVE, IP, KEY, OTHER_KEY, RULES, alert, edges, sightings
 from tests.reference_incidents import groups, score
 
@@ -54,7 +55,7 @@ SEEN = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(200)
 @given(some_alerts(), SEEN)
 def test_groups_and_scores_are_those_of_the_slow_function(alerts: list[Alert], seen: pl.DataFrame) -> None:
     made = incidents(alerts, Given(RULES, sightings=seen))
@@ -78,7 +79,7 @@ def _main(one: Alert, alerts: list[Alert], seen: pl.DataFrame) -> str:
     return fine[0][1] if fine else rest[0][1] if rest else ""
 
 
-@settings(max_examples=150, deadline=None)
+@examples(75)
 @given(some_alerts(12), SEEN, st.randoms(use_true_random=False))
 def test_order_repetition_and_batches_change_nothing(alerts: list[Alert], seen: pl.DataFrame, chance: random.Random) -> None:
     once = incidents(alerts, Given(RULES, EDGES, seen))
@@ -91,7 +92,7 @@ def test_order_repetition_and_batches_change_nothing(alerts: list[Alert], seen: 
     assert len({each.uid for each in once}) == len(once)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(75)
 @given(some_alerts(10, hours=72), st.data())
 def test_an_alert_that_goes_changes_no_incident_it_was_not_in(alerts: list[Alert], data: st.DataObject) -> None:
     seen = sightings({})
@@ -105,7 +106,7 @@ def test_an_alert_that_goes_changes_no_incident_it_was_not_in(alerts: list[Alert
         assert left == set(former.alert_uids) - {gone.uid}
 
 
-@settings(max_examples=150, deadline=None)
+@examples(75)
 @given(some_alerts(10, hours=72), st.data())
 def test_more_evidence_of_the_same_level_never_lowers_a_score(alerts: list[Alert], data: st.DataObject) -> None:
     seen = sightings({})
@@ -121,7 +122,7 @@ def test_more_evidence_of_the_same_level_never_lowers_a_score(alerts: list[Alert
         assert held.score >= incident.score
 
 
-@settings(max_examples=100, deadline=None)
+@examples(60)
 @given(some_alerts(10), st.data())
 def test_every_uid_that_goes_leads_somewhere(alerts: list[Alert], data: st.DataObject) -> None:
     seen = sightings({})

@@ -71,7 +71,7 @@ def hits_of(case: Case) -> pl.DataFrame:
 
 
 @given(CASES, st.randoms(use_true_random=False), st.integers(1, 8))
-@examples(40)
+@examples(20)
 def test_parts_say_what_all_hits_say(case: Case, shuffle: random.Random, parts: int) -> None:
     check(hits_of(case), Work(PLAIN, (0, 1, 2), case.correlations, frozenset({"c1"}), case.watermarks or None, FEEDS), parts, shuffle)
 
@@ -96,7 +96,7 @@ def long_cases(draw: st.DrawFn) -> Case:
 
 
 @given(long_cases(), st.randoms(use_true_random=False), st.integers(2, 16))
-@examples(40)
+@examples(20)
 def test_heavy_groups_are_divided_by_time(case: Case, shuffle: random.Random, parts: int) -> None:
     check(hits_of(case), Work(PLAIN, (0, 1, 2), case.correlations, frozenset(), case.watermarks or None, FEEDS), parts, shuffle)
 
@@ -123,7 +123,7 @@ class Find:
 
 
 @given(long_cases(), st.integers(1, 64))
-@examples(3)
+@examples(2)
 def test_every_runner_says_what_the_kernel_says(anywhere: Runner, case: Case, parts: int) -> None:
     hits, work = hits_of(case), Work(PLAIN, (0, 1, 2), case.correlations)
     layout = lay_out(weights(hits, work), work, parts)

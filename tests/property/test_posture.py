@@ -49,8 +49,8 @@ def slowly(found: list[Row]) -> Slow:
     for asset, part, hour, number, given_value in found:
         text = None if given_value is None else json.dumps(given_value, sort_keys=True, separators=(",", ":"))
         own = events.setdefault((f"aws.region:{asset}", part), {})
-        key = (START + timedelta(hours=hour), f"{hour}-{number}")
-        own[key] = max(own.get(key) or "", text or "") or None
+        event = (START + timedelta(hours=hour), f"{hour}-{number}")
+        own[event] = max(own.get(event) or "", text or "") or None
     told: Slow = {}
     for key, own in events.items():
         last: str | None = None

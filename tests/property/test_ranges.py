@@ -64,7 +64,7 @@ def by_place(rejects: list[Reject]) -> list[tuple[int, str]]:
     return [(-1 if reject.position is None else reject.position, reject.reason) for reject in rejects]
 
 
-@examples(300)
+@examples(150)
 @given(data=contents(), size=st.integers(8, 200), named=st.booleans())
 def test_ranges_give_what_the_whole_gives(data: bytes, size: int, named: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:

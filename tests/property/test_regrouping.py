@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.incidents.kernel import Given, incidents
 from engine.model import Alert, Incident, Level, State
 from engine.pipeline.regrouping import regroup
 from engine.store.incident_rows import Around
+from tests.examples import examples
 from tests.incident_samples import IP, KEY, RULES, alert, sightings
 from tests.property.test_incidents import EDGES, some_alerts
 
@@ -54,7 +55,7 @@ class Kept:
         return Around(frozenset(names), alerts, min((each.first_time for each in held), default=None))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(120)
 @given(some_alerts(most=14, hours=24 * 90), st.data())
 def test_any_batches_in_any_order_end_in_the_same_incidents(alerts: list[Alert], data: st.DataObject) -> None:
     alerts = [replace(each, state=State.LIVE) for each in alerts]

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.envelopes import Piece, split
 from connectors.transports.base import Limits
+from tests.examples import examples
 
 scalars = st.one_of(
     st.none(),
@@ -80,7 +81,7 @@ any_cuts = st.lists(st.integers(0, 3000), max_size=6)
 any_chunk = st.sampled_from([16, 64, 300, 1 << 20])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(80)
 @given(st.lists(records, max_size=8), st.sampled_from(SHAPES), spaces, st.sampled_from([None, 0, 2]), st.booleans(), any_cuts, any_chunk)
 def test_every_record_comes_out_once_in_order_and_verbatim(
     items: list[dict[str, Any]], shape: Shape, space: str, indent: int | None, ascii_only: bool, cuts: list[int], chunk: int
@@ -113,7 +114,7 @@ plain = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(80)
 @given(
     st.lists(plain, min_size=3, max_size=8),
     st.sampled_from([_ndjson, _array, _wrapped("Records"), _wrapped("records")]),
@@ -140,7 +141,7 @@ def test_a_broken_record_takes_no_other_with_it(
     assert positions == [i for i in range(len(texts)) if i != victim]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(80)
 @given(st.text(st.sampled_from('{}[]",:\\ \n1aé\x00'), max_size=60), st.booleans(), any_cuts, any_chunk)
 def test_any_text_ends_and_is_accounted_for(text: str, fast: bool, cuts: list[int], chunk: int) -> None:
     out, positions, rejects, skips = came_out(run(text.encode(), cuts, chunk, fast=fast))

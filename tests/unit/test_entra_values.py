@@ -1,6 +1,8 @@
 import pytest
 
+from connectors.identities import guest_email
 from connectors.sources import entra_audit, entra_risk, entra_signin
+from connectors.values import email
 
 TENANT = "99999999-8888-4777-8666-555555555555"
 RESOURCE = f"/tenants/{TENANT.upper()}/providers/Microsoft.aadiam"
@@ -152,3 +154,9 @@ def test_a_risky_user_is_a_new_event_with_every_change() -> None:
     assert entra_risk.uid("RiskyUsers", None, "u", None, "2026-03-04", None) == "RiskyUsers|u|2026-03-04"
     assert entra_risk.uid(None, "AADUserRiskEvents", None, "r", None, None) == "UserRiskEvents|r"
     assert entra_risk.uid(None, None, None, None, None) is None
+
+
+@pytest.mark.parametrize("name", ["ann_b_example.com#EXT#@t.onmicrosoft.com", "Ann_B_Example.com#ext#@T.onmicrosoft.com"])
+def test_the_name_of_a_guest_gives_one_address_in_columns_and_in_edges(name: str) -> None:
+    assert email(name) == guest_email(name) == "ann_b@example.com"
+    assert email("no-address#EXT#@t.onmicrosoft.com") == "no-address#ext#@t.onmicrosoft.com"

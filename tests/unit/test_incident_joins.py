@@ -174,3 +174,43 @@ def test_a_key_made_for_somebody_joins_with_its_use_and_not_with_that_of_others(
     assert sizes(incidents([rotated, old], Given(RULES, made))) == [1, 1]
     found = incidents([rotated, new], Given(RULES, made))
     assert (sizes(found), found[0].joins[0].key, found[0].joins[0].reason) == ([2], f"aws.key:{OTHER_KEY}", "eventSequence")
+
+
+# Bad input
+
+
+def test_clocks_that_disagree_between_clouds_change_what_comes_first_and_not_what_belongs_together() -> None:
+    chain = edges(("exchanged", "gcp.principal:principal://x/subject/s", "aws.arn:arn:aws:sts::111122223333:assumed-role/r/s", 0))
+    session = (("session", "arn:aws:sts::111122223333:assumed-role/r/s"),)
+    for skew in (-0.5, 0, 0.5):
+        there = alert("b", 0.1 + skew, "takes", 0, (("user", "principal://x/subject/s"),), cloud=GCP)
+        (found,) = incidents([alert("a", 0, "looks", 0, session), there], Given(RULES, chain))
+        assert found.alert_uids == (("b", "a") if skew < 0 else ("a", "b"))
+        assert found.joins[0].strength is Strength.STRONG
+
+
+def test_a_session_that_seems_to_act_before_it_was_issued_still_has_its_origin_within_the_tolerance_of_clocks() -> None:
+    issued = edges(("issued_key", f"aws.key:{OTHER_KEY}", f"aws.user:{EVE}", 0))
+    for minutes, together in ((-4, True), (-6, False)):
+        acts = alert("b", minutes / 60, "takes", 0, (("credential", OTHER_KEY),))
+        assert sizes(incidents([alert("a", -1, "looks", 0, BY_EVE), acts], Given(RULES, issued))) == ([2] if together else [1, 1])
+
+
+def test_a_guest_is_one_person_in_both_tenants() -> None:
+    """The directory that invited the guest knows an object id of its own, and the address at home."""
+    guest, home = ("22222222-3333-4444-5555-66666666666" + digit for digit in "67")
+    known = edges(
+        ("guest_of", f"entra.object:{guest}", "email:ana@example.com", 0), ("user_name", "email:ana@example.com", f"entra.object:{home}", 0)
+    )
+    pair = [alert("a", 0, "looks", 0, (("user", guest),), cloud=AZURE), alert("b", 1, "takes", 0, (("user", home),), cloud=AZURE)]
+    assert sizes(incidents(pair, Given(RULES))) == [1, 1]
+    found = incidents(pair, Given(RULES, known))
+    assert (sizes(found), found[0].joins[0].key) == ([2], f"entra.object:{home}")
+
+
+@pytest.mark.parametrize("mask", ["0.0.0.0", "203.0.113.***", "xxx.xxx.xxx.xxx", "203.0.113.7"])
+def test_logs_in_which_every_address_is_masked_join_nothing_by_it(mask: str) -> None:
+    """The last one is an address that a tool for anonymising wrote everywhere: it is as common as anything can be."""
+    people = [alert(f"{n:02d}", n / 10, "looks" if n % 2 else "takes", 0, (("user", f"{EVE}{n}"), ("ip", mask))) for n in range(50)]
+    everybody = sightings({}, ordinary=0).vstack(sightings({f"ip:{mask}": 2_000}, ordinary=0, actors=100))
+    assert sizes(incidents(people, Given(RULES, sightings=everybody))) == [1] * 50

@@ -18,9 +18,10 @@ import pytest
 from engine.documents.ecs import SEVERITY
 from engine.errors import SinkError, TransientSinkError
 from engine.sinks import make_sink
-from engine.sinks.elastic.kibana import OBJECTS, RULE, saved_objects
+from engine.sinks.elastic.incident_mappings import incident_mappings
+from engine.sinks.elastic.kibana import INCIDENTS, OBJECTS, RULE, saved_objects
 from engine.sinks.elastic.mappings import mappings
-from engine.sinks.elastic.templates import index, stream
+from engine.sinks.elastic.templates import incident_index, index, stream
 from engine.sinks.elasticsearch import ElasticsearchSink
 from tests.elasticsearch_double import serve
 from tests.outbox import configured
@@ -59,9 +60,11 @@ def fields(mapping: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 KNOWN_FIELDS = {*fields(mappings()), "___records___"}
+KNOWN = {OBJECTS: KNOWN_FIELDS, INCIDENTS: {*fields(incident_mappings()), "___records___"}}
+TITLES = {OBJECTS: {stream("default"), index("default")}, INCIDENTS: {incident_index("default")}}
 
 
-@pytest.mark.parametrize("each", objects(OBJECTS), ids=lambda each: str(each["id"]))
+@pytest.mark.parametrize("each", [*objects(OBJECTS), *objects(INCIDENTS)], ids=lambda each: str(each["id"]))
 def test_saved_objects_have_the_form_of_their_type(each: dict[str, Any]) -> None:
     check(each, SCHEMA["envelope"])
     kind = SCHEMA["types"][each["type"]]
@@ -72,18 +75,26 @@ def test_saved_objects_have_the_form_of_their_type(each: dict[str, Any]) -> None
         check(reference, SCHEMA["reference"])
 
 
-def test_all_references_are_there_and_all_ids_are_ours() -> None:
-    made = objects(OBJECTS)
+@pytest.mark.parametrize("name", KNOWN)
+def test_all_references_are_there_and_all_ids_are_ours(name: str) -> None:
+    made = objects(name)
     ids = {(each["type"], each["id"]) for each in made}
     assert len(ids) == len(made)
     assert all(identity.startswith("crosswind-") for _, identity in ids)
     assert {(each["type"], each["id"]) for one in made for each in one["references"]} <= ids
     titles = {each["attributes"]["title"] for each in made if each["type"] == "index-pattern"}
-    assert titles == {stream("default"), index("default")}
+    assert titles == TITLES[name]
 
 
-def test_charts_use_operations_and_fields_that_exist() -> None:
-    for each in objects(OBJECTS):
+def test_no_object_of_incidents_takes_the_place_of_one_of_alerts() -> None:
+    ids, titles = ([{at(each, path) for each in objects(name)} for name in KNOWN] for path in ("id", "attributes.title"))
+    assert not ids[0] & ids[1]
+    assert not titles[0] & titles[1]
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_charts_use_operations_and_fields_that_exist(name: str) -> None:
+    for each in objects(name):
         if each["type"] != "lens":
             continue
         state = each["attributes"]["state"]
@@ -93,19 +104,21 @@ def test_charts_use_operations_and_fields_that_exist() -> None:
             assert f"indexpattern-datasource-layer-{layer}" in {reference["name"] for reference in each["references"]}
             assert content["columnOrder"] == list(content["columns"])
             for column in content["columns"].values():
-                assert column["sourceField"] in KNOWN_FIELDS
+                assert column["sourceField"] in KNOWN[name]
                 assert column["dataType"] == SCHEMA["lens"]["operations"][column["operationType"]]
         used = json.dumps(state["visualization"])
         assert all(f'"{column}"' in used for column in content["columns"])
 
 
-def test_the_search_shows_fields_that_exist() -> None:
-    [search] = [each for each in objects(OBJECTS) if each["type"] == "search"]
-    assert set(search["attributes"]["columns"]) <= KNOWN_FIELDS
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_search_shows_fields_that_exist(name: str) -> None:
+    [search] = [each for each in objects(name) if each["type"] == "search"]
+    assert {*search["attributes"]["columns"], *(field for field, _ in search["attributes"]["sort"])} <= KNOWN[name]
 
 
-def test_the_panels_of_the_dashboard_do_not_overlap_and_refer_to_objects() -> None:
-    [dashboard] = [each for each in objects(OBJECTS) if each["type"] == "dashboard"]
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_panels_of_the_dashboard_do_not_overlap_and_refer_to_objects(name: str) -> None:
+    [dashboard] = [each for each in objects(name) if each["type"] == "dashboard"]
     taken: set[tuple[int, int]] = set()
     panels = json.loads(dashboard["attributes"]["panelsJSON"])
     for panel in panels:
@@ -131,7 +144,7 @@ def test_the_rule_promotes_by_the_time_of_delivery_and_keeps_our_severities() ->
 
 
 def test_another_namespace_has_objects_of_its_own() -> None:
-    text = saved_objects(OBJECTS, "prod") + saved_objects(RULE, "prod")
+    text = saved_objects(OBJECTS, "prod") + saved_objects(INCIDENTS, "prod") + saved_objects(RULE, "prod")
     assert b"-default" not in text
     assert index("prod").encode() in text
     assert stream("prod").encode() in text
@@ -165,15 +178,15 @@ def sink(url: str, **options: object) -> ElasticsearchSink:
     return made
 
 
-def test_both_files_are_imported_with_the_credentials_of_the_sink() -> None:
+def test_all_files_are_imported_with_the_credentials_of_the_sink() -> None:
     with kibana(200, {"success": True, "successCount": 9}) as (url, asked):
         said = sink(f"{url}/base/", api_key="a2V5", kibana_space="soc").kibana.install("prod")
-    assert said == [f"{OBJECTS}: 9 objects imported into Kibana", f"{RULE}: 9 objects imported into Kibana"]
+    assert said == [f"{name}: 9 objects imported into Kibana" for name in (OBJECTS, INCIDENTS, RULE)]
     assert [path for path, _, _ in asked] == [
-        "/base/s/soc/api/saved_objects/_import?overwrite=true",
+        *["/base/s/soc/api/saved_objects/_import?overwrite=true"] * 2,
         "/base/s/soc/api/detection_engine/rules/_import?overwrite=true",
     ]
-    for name, (_, headers, body) in zip((OBJECTS, RULE), asked, strict=True):
+    for name, (_, headers, body) in zip((OBJECTS, INCIDENTS, RULE), asked, strict=True):
         assert headers["kbn-xsrf"] == "crosswind"
         assert headers["authorization"] == "ApiKey a2V5"
         message = BytesParser().parsebytes(b"content-type: " + headers["content-type"].encode() + b"\r\n\r\n" + body)

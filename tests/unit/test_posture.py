@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -15,6 +14,7 @@ from engine.incidents.kernel import Given, incidents
 from engine.incidents.score import Circumstance
 from engine.model import Alert, Entity
 from engine.posture.facts import FACTS, LONGEST_VALUE, described, together
+from engine.posture.gaps import gaps
 from engine.posture.history import at, history
 from tests.incident_samples import START, alert
 from tests.posture_samples import AZURE, OID, PROJECT, REGION, facts, sample
@@ -112,10 +112,10 @@ def test_assets_of_azure_have_one_spelling_those_of_aws_their_own() -> None:
 # --- what facts make of alerts --------------------------------------------------------------------------------------------------------------
 
 
-def ai_alert(hours: float = 1, **evidence: Any) -> Alert:
+def ai_alert(hours: float = 1, evidence: Mapping[str, Any] | None = None) -> Alert:
     """An alert about a model in the region of `REGION`, ``hours`` after `START`."""
     here = {"cloud.provider": "AWS", "cloud.account.uid": "111122223333", "cloud.region": "eu-west-1", "api.service.name": "bedrock.amazonaws.com"}
-    return alert("one", hours, evidence=here | evidence)
+    return alert("one", hours, evidence={**here, **(evidence or {})})
 
 
 def weighed(one: Alert, *known: pl.DataFrame) -> list[tuple[str, float]]:
@@ -126,8 +126,8 @@ def weighed(one: Alert, *known: pl.DataFrame) -> list[tuple[str, float]]:
 def test_ai_alerts_count_more_where_calls_are_not_recorded() -> None:
     off = sample([(0, "on", {"on": True}), (DAY, "off", {"on": False})])
     assert weighed(ai_alert(), off) == [("posture", 1.5)]
-    assert weighed(ai_alert(**{"cloud.region": "us-east-1"}), off) == []
-    assert weighed(ai_alert(**{"api.service.name": "s3.amazonaws.com"}), off) == []
+    assert weighed(ai_alert(evidence={"cloud.region": "us-east-1"}), off) == []
+    assert weighed(ai_alert(evidence={"api.service.name": "s3.amazonaws.com"}), off) == []
     assert weighed(ai_alert(hours=-1), off) == []
     (said,) = circumstances([ai_alert()], off)["one"]
     assert f"ai.logging of {REGION} by event off" in said.why
@@ -203,6 +203,13 @@ def test_order_of_facts_and_alerts_changes_nothing() -> None:
 
 
 def test_facts_of_the_future_count_nothing() -> None:
-    moment: datetime = START + timedelta(hours=1)
-    assert weighed(alert("one", 1, evidence=ai_alert().evidence), sample([(DAY + 1.01, "later", {"on": False})])) == []
-    assert moment > START
+    assert weighed(ai_alert(hours=1), sample([(DAY + 1.01, "later", {"on": False})])) == []
+
+
+def test_places_whose_logs_are_off_at_the_end_are_named() -> None:
+    assert gaps(sample([(0, "a", {"on": False}), (1, "b", {"on": True})])) == []
+    assert gaps(sample([(0, "a", {"on": True, "text": False})])) == []
+    (told,) = gaps(sample([(0, "a", {"on": True}), (1, "b", {"on": False}), (2, "c", {"on": False})]))
+    assert told == f"AI logging of {REGION} off since 2026-03-01 01:00:00Z: what happened there later is in no log"
+    many = [facts(("ai.logging", f"aws.region:111122223333/r{number}", 0, "a", {"on": False})) for number in range(7)]
+    assert [line.partition(" ")[0] for line in gaps(together(many))] == ["AI"] * 5 + ["2"]

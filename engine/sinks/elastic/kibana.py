@@ -1,4 +1,4 @@
-"""Kibana's saved objects for our alerts, and the requests that import them."""
+"""Kibana's saved objects for our alerts and incidents, and the requests that import them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 OBJECTS = "objects.v1.ndjson"
 """Data view, searches, charts and dashboard; all ids start with ``crosswind-``, so importing them again replaces them."""
+INCIDENTS = "incidents.v1.ndjson"
+"""The same for incidents, as they stand."""
 RULE = "rule.v1.ndjson"
 """The detection rule that makes Kibana alerts of ours."""
 _IMPORTS = (
     (OBJECTS, "/api/saved_objects/_import?overwrite=true"),
+    (INCIDENTS, "/api/saved_objects/_import?overwrite=true"),
     (RULE, "/api/detection_engine/rules/_import?overwrite=true"),
 )
 
