@@ -36,9 +36,9 @@ class Cost:
     rss: float
 
 
-def measured(command: list[str], folder: Path) -> Cost:
-    """The cost of one call of crosswind in ``folder``."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
+def measured(command: list[str], folder: Path, work: Path) -> Cost:
+    """The cost of one call of crosswind in ``folder``; ``work`` is for what is kept between calls."""
+    environment = scan.environment(work) | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "engine.cli", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, env=environment
@@ -51,7 +51,7 @@ def measured(command: list[str], folder: Path) -> Cost:
     return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def run(logs: Path, rules: Path) -> Cost:
+def run(logs: Path, rules: Path, work: Path) -> Cost:
     """A run that has everything still to do."""
     with tempfile.TemporaryDirectory(prefix="crosswind-run-") as temporary:
         folder = Path(temporary)
@@ -62,7 +62,7 @@ def run(logs: Path, rules: Path) -> Cost:
         }
         lines = [f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()) for name, keys in text.items()]
         (folder / "crosswind.toml").write_text("".join([*lines, f"[source.logs]\npath = [{json.dumps(str(logs))}]\n"]))
-        return measured(["run"], folder)
+        return measured(["run"], folder, work)
 
 
 def main() -> None:
@@ -74,7 +74,8 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=3, help="how often each is measured")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="crosswind-bench-") as temporary:
-        base = (arguments.keep or Path(temporary)).absolute()
+        work = Path(temporary)
+        base = (arguments.keep or work).absolute()
         base.mkdir(parents=True, exist_ok=True)
         kind = "" if arguments.source == scan.CLOUDTRAIL else f"-{arguments.source}"
         logs, rules = base / f"logs{kind}-{arguments.events}", base / f"rules{kind}-{arguments.rules}"
@@ -83,12 +84,12 @@ def main() -> None:
         if not rules.exists():
             scan.write_rules(rules, arguments.rules, arguments.source)
         first = min(logs.rglob("*.json.gz"))
-        looking = ["scan", "--no-builtin", "--rules", str(rules), "-o", str(Path(temporary) / "alerts.ndjson")]
-        measured([*looking, str(first)], Path(temporary))
+        looking = ["scan", "--no-builtin", "--rules", str(rules), "-o", str(work / "alerts.ndjson")]
+        measured([*looking, str(first)], work, work)
         scans, runs = [], []
         for _ in range(arguments.times):
-            scans.append(measured([*looking, str(logs)], Path(temporary)))
-            runs.append(run(logs, rules))
+            scans.append(measured([*looking, str(logs)], work, work))
+            runs.append(run(logs, rules, work))
         scan_seconds, run_seconds = (min(cost.seconds for cost in costs) for costs in (scans, runs))
         scan_cpu, run_cpu = (min(cost.cpu for cost in costs) for costs in (scans, runs))
         print(

@@ -153,7 +153,29 @@ ENGINE_COLUMNS: dict[str, Column] = _columns(
 )
 """Columns crosswind adds itself."""
 
-COLUMNS: dict[str, Column] = {**ENGINE_COLUMNS, **EVENT_COLUMNS, **AI_COLUMNS}
+STORED: dict[str, Column] = {**ENGINE_COLUMNS, **EVENT_COLUMNS, **AI_COLUMNS}
+"""The common columns an event has by itself, in display order."""
+
+CHANGE = "x.change."
+"""How the names of `CHANGE_COLUMNS` begin."""
+
+CHANGE_COLUMNS: dict[str, Column] = _columns(
+    ("x.change.known", "bool", "whether the difference of any fact is known: of the first fact of an asset it is not"),
+    ("x.change.fact", "list", "kinds of facts that differ from before: ai.guardrail, bucket.policy, …"),
+    ("x.change.asset", "list", "assets these facts are about, as type:value"),
+    ("x.change.weaker", "list", "kinds that protect less than before, and which of their protections do: ai.logging, ai.logging.text"),
+    ("x.change.stronger", "list", "kinds of which something protects more and nothing less, and every protection that rose"),
+    ("x.change.lost", "list", "members of values that went away: ai.logging.text, bucket.policy.foreign:444455556666"),
+    ("x.change.gained", "list", "members of values that came"),
+    ("x.change.about", "list", "members of what was known of the same assets just before: bucket.use.in_use"),
+    ("x.change.before", "json", "the facts that differ, as they were: [{fact, asset, part, value}]"),
+    ("x.change.after", "json", "the same, as they are since"),
+)
+"""What posture facts of an event say beside those before them (`engine.posture.changes`). Events have none by themselves: these columns are made from
+the history of facts just before rules that read them run, and are stored with hits alone.
+"""
+
+COLUMNS: dict[str, Column] = {**STORED, **CHANGE_COLUMNS}
 """Every common column by name, in display order."""
 
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +18,21 @@ PARTS = {
 }
 """Group: the fixtures that start its part. A parameter of the group's name, alone or before ``node``, asks for it too; other tests have a mark."""
 
+FILES = frozenset(
+    {
+        *("tests/contract/test_hunt.py", "tests/contract/test_simulate_command.py"),
+        *("tests/faults/test_bad_input.py", "tests/faults/test_run_killed.py", "tests/faults/test_schedule_processes.py"),
+        *("tests/unit/test_incident_world.py", "tests/unit/test_simulate.py", "tests/unit/test_simulate_sample.py"),
+    }
+)
+"""Files whose tests share what takes seconds to make: each is a group of its own."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         group = next((name for name, fixtures in PARTS.items() if _asked(item, name, fixtures)), None)
+        if group is None and (file := item.nodeid.partition("::")[0]) in FILES:
+            group = Path(file).stem
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))
         mark = item.get_closest_marker("xdist_group")

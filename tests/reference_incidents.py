@@ -36,7 +36,7 @@ def is_hub(key: str, alert: Alert, alerts: Sequence[Alert], sightings: pl.DataFr
     if key.startswith("ip:10."):
         return True
     ordinals = {each.toordinal() - 719_163 for each in before}
-    rows = [row for row in sightings.unique().iter_rows(named=True) if row["hour"] // 24 in ordinals]
+    rows = [row for row in sightings.unique().iter_rows(named=True) if row["hour"] // 24 in ordinals and row["entity"].startswith("ip:")]
     mine = [row for row in rows if row["entity"] == key]
     if len({row["actor"] for row in mine if row["actor"]}) > 4:
         return True

@@ -44,7 +44,8 @@ def bedrock_logging(request: Any) -> dict[str, Any] | None:
     config = opened(within(request, "loggingConfig"))
     if not config:
         return None
-    to = [place for place, key in (("s3", "s3Config"), ("cloudwatch", "cloudWatchConfig")) if within(config, key)]
+    ways = (("s3", "s3Config", "bucketName"), ("cloudwatch", "cloudWatchConfig", "logGroupName"))
+    to = [":".join(filter(None, (way, short(within(config, key, name))))) for way, key, name in ways if within(config, key)]
     kinds = {name: truth(within(config, f"{name}DataDeliveryEnabled")) for name in ("text", "image", "embedding", "video", "audio")}
     return {"on": True, "to": to} | {name: said for name, said in kinds.items() if said is not None}
 

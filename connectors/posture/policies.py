@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.posture.reading import document, items, names, text, within
+from connectors.posture.reading import document, items, names, opened, text, within
 
 _ACCOUNT = re.compile(r"(?:arn:[^:]*:(?:iam|sts)::)?(\d{12})(?::.*)?", re.DOTALL)
 _AI_SERVICES = ("bedrock", "sagemaker", "bedrock-agentcore")
@@ -20,7 +20,8 @@ def _allowing(policy: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def opening(policy: Any, own: Any) -> dict[str, Any] | None:
     """Whom a resource or trust policy lets in: everybody (``public``; ``conditional`` where conditions narrow that), ``foreign`` accounts,
-    ``federated`` providers. None where the document cannot be read.
+    ``federated`` providers, and of those of OpenID Connect which ``subjects`` (``*`` where no condition names any). None where the document cannot be
+    read.
     """
     found = document(policy)
     if found is None or "Statement" not in found:
@@ -28,6 +29,7 @@ def opening(policy: Any, own: Any) -> dict[str, Any] | None:
     public = conditional = False
     foreign: set[str] = set()
     federated: set[str] = set()
+    subjects: set[str] = set()
     for statement in _allowing(found):
         narrowed = bool(within(statement, "Condition"))
         who = statement.get("Principal")
@@ -36,8 +38,20 @@ def opening(policy: Any, own: Any) -> dict[str, Any] | None:
             public, conditional = public or not narrowed, conditional or narrowed
         accounts = (_ACCOUNT.fullmatch(text(each)) for each in aws)
         foreign |= {match[1] for match in accounts if match} - {text(own)}
-        federated |= {text(each) for each in items(within(who, "Federated"))} if isinstance(who, dict) else set()
-    return {"public": public, "conditional": conditional, "foreign": names(foreign), "federated": names(federated)}
+        providers = {text(each) for each in items(within(who, "Federated"))} if isinstance(who, dict) else set()
+        federated |= providers
+        subjects |= _subjects(within(statement, "Condition")) if any(":oidc-provider/" in each for each in providers) else set()
+    value = {"public": public, "conditional": conditional, "foreign": names(foreign), "federated": names(federated)}
+    return value | ({"subjects": names(subjects)} if subjects else {})
+
+
+def _subjects(condition: Any) -> set[str]:
+    """The subjects of tokens that a condition lets in."""
+    found: set[str] = set()
+    for name, keys in opened(condition).items():
+        if str(name).lower().rpartition(":")[2] in ("stringequals", "stringlike", "stringequalsignorecase"):
+            found |= {text(each) for key, values in opened(keys).items() if str(key).lower().endswith(":sub") for each in items(values)}
+    return found - {""} or {"*"}
 
 
 def ai_reach(policy: Any) -> list[str] | None:

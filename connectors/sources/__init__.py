@@ -21,7 +21,7 @@ from connectors.cells import USUAL, Decided
 from connectors.posture import FUNCTIONS as POSTURE
 from connectors.values import FUNCTIONS
 from engine.errors import MappingError
-from engine.schema import COLUMNS, ColumnRule, EdgeRule, FactRule, Identities, Mapping, Recognition, split_path
+from engine.schema import STORED, ColumnRule, EdgeRule, FactRule, Identities, Mapping, Recognition, split_path
 
 SOURCES: tuple[str, ...] = (
     "aws.bedrock_invocation",
@@ -102,7 +102,7 @@ def _mapping(source: str, document: dict[str, Any]) -> Mapping:
         raise ValueError(f"unknown keys {sorted(unknown)}")
     known = functions(source)
     columns = {name: _column_rule(name, spec, known) for name, spec in document["columns"].items()}
-    if unknown := set(columns) - set(COLUMNS):
+    if unknown := set(columns) - set(STORED):
         raise ValueError(f"unknown columns {sorted(unknown)}")
     if "time" not in columns:
         raise ValueError("no column 'time'")
@@ -156,7 +156,7 @@ def _identities(spec: dict[str, Any], known: MappingProxyType[str, Callable[...,
         raise ValueError(f"identity: unknown keys {sorted(unknown)}")
     operations = spec.get("operations") or {"from": (), "are": ()}
     actors = tuple((_before(str(kind)), str(name)) for each in spec.get("actors", ()) for kind, name in each.items())
-    if unknown := {name for _, name in actors} - set(COLUMNS):
+    if unknown := {name for _, name in actors} - set(STORED):
         raise ValueError(f"identity: unknown columns {sorted(unknown)}")
     return Identities(
         operation_paths=_paths(operations["from"]),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.documents.escaping import safe_text
 
@@ -30,6 +30,8 @@ def opened_runner(engine: str, jobs: int | None, master: str | None, conf: Seque
     from engine.report.progress import watch_stages
     from engine.runners.choice import LOCAL, chosen_runner
 
+    if engine == LOCAL:
+        _spare_pandas()
     with ExitStack() as stack:
         told = None if engine == LOCAL else stack.enter_context(watch_stages())
         yield stack.enter_context(chosen_runner(engine, jobs=jobs, master=master, conf=conf or (), ship=ship, progress=told, notes=_note))
@@ -37,3 +39,27 @@ def opened_runner(engine: str, jobs: int | None, master: str | None, conf: Seque
 
 def _note(text: str) -> None:
     sys.stderr.write(f"{safe_text(text)}\n")
+
+
+class _NoPandas:
+    """A finder of modules by which there is no pandas."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _spare_pandas() -> None:
+    """Have pyarrow take it that there is no pandas. Where there is, the first number it converts has it imported, to see whether it is one of its
+    series: half a second and 40 MB for nothing. pyarrow asks once and remembers; nobody else notices.
+    """
+    if "pandas" in sys.modules:
+        return
+    import pyarrow
+
+    refusing: Any = _NoPandas()
+    sys.meta_path.insert(0, refusing)
+    try:
+        pyarrow.scalar(0)
+    finally:
+        sys.meta_path.remove(refusing)

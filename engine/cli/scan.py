@@ -59,15 +59,11 @@ def scan(
     from engine.cli.opened import opened_runner
     from engine.cli.times import parse_time
     from engine.documents.destination import check_outputs, open_output
-    from engine.documents.incident_output import write_incidents, write_packets
-    from engine.documents.output import write
     from engine.pipeline import Settings
     from engine.pipeline import scan as run
     from engine.report.incident_list import print_incidents
-    from engine.report.page.write import write_page
     from engine.report.progress import watch
     from engine.report.summary import exit_code, print_summary, with_failure, write_summary
-    from engine.report.table import print_alerts
     from engine.sigma.variables import parse as parse_variables
 
     now = datetime.now(UTC)
@@ -91,14 +87,24 @@ def scan(
     try:
         with open_output(output) as stream:
             if chosen is Format.table:
+                from engine.report.table import print_alerts
+
                 print_alerts(result.alerts, stream, show_content=show_content)
             else:
+                from engine.documents.output import write
+
                 write(result.alerts, chosen.value, stream, show_content=show_content)
         if incidents is not None:
+            from engine.documents.incident_output import write_incidents
+
             write_incidents(result.incidents, result.raised, incidents, ocsf=chosen is Format.ocsf, show_content=show_content)
         if packets is not None:
+            from engine.documents.incident_output import write_packets
+
             write_packets(result.incidents, result.raised, packets, show_content=show_content)
         if page is not None:
+            from engine.report.page.write import write_page
+
             write_page(result.incidents, result.raised, report, now, page, show_content=show_content)
     except SinkError as error:
         report = with_failure(report, str(error))

@@ -68,6 +68,7 @@ COLUMNS: tuple[str, ...] = (
     "message_context.prompt_tokens",
     "message_context.completion_tokens",
     "message_context.total_tokens",
+    *schema.CHANGE_COLUMNS,
 )
 """Common columns every hit carries, in display order."""
 

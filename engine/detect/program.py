@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.detect.asked import read_fields, runnable
 from engine.detect.plan import Plan, compile_plan
 from engine.detect.readings import readings
 from engine.errors import RuleError
-from engine.schema import COLUMNS, PRINCIPAL, Mapping
-from engine.sigma.fields import Scope, applies, resolve
+from engine.schema import CHANGE, COLUMNS, PRINCIPAL, Mapping
+from engine.sigma.fields import OPEN, Scope, applies, resolve
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Correlation, LogSource, Rule, fields
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """``plans`` by source; ``numbers``: per source, the index in ``ruleset.rules`` of each rule of its plan. Picklable, shared by all batches."""
+    """``plans`` by source; ``numbers``: per source, the index in ``ruleset.rules`` of each rule of its plan. Picklable, shared by all batches.
+
+    Diff rules, those that read ``x.change.*``, are in no plan: what they read is known after all events were read. Their plans are those of `diff`.
+    """
 
     ruleset: RuleSet
     plans: dict[str, Plan]
@@ -37,6 +40,17 @@ class Program:
     """Those that run, referenced ones first."""
     readings: AnyMapping[str, str] = field(default_factory=dict)
     """Rule uid → digest of what it reads of every source it runs on, and of what its hits carry."""
+    diff_plans: dict[str, Plan] = field(default_factory=dict)
+    """Source → the diff rules that run on it, where there are any."""
+    diff_numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def diff(self) -> Program:
+        """The same program with its diff rules alone, on the sources they run on."""
+        return replace(self, plans=self.diff_plans, numbers=self.diff_numbers, diff_plans={}, diff_numbers={})
+
+    def running(self) -> dict[str, tuple[Rule, ...]]:
+        """Source → the rules that run on it, diff rules last."""
+        return {source: (*plan.rules, *(self.diff_plans[source].rules if source in self.diff_plans else ())) for source, plan in self.plans.items()}
 
     def by_principal(self) -> frozenset[str]:
         """Uids of the rules that group by who stands behind an event, and of those whose hits correlations group so."""
@@ -48,8 +62,8 @@ class Program:
     def feeds(self) -> dict[str, frozenset[str]]:
         """Rule uid → the sources it runs on."""
         found: dict[str, set[str]] = {}
-        for source, plan in self.plans.items():
-            for rule in plan.rules:
+        for source, rules in self.running().items():
+            for rule in rules:
                 found.setdefault(rule.uid, set()).add(source)
         return {uid: frozenset(sources) for uid, sources in found.items()}
 
@@ -67,6 +81,8 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
     """Compile every rule for every source. A rule that one source refuses still runs on the others."""
     plans: dict[str, Plan] = {}
     numbers: dict[str, tuple[int, ...]] = {}
+    diff_plans: dict[str, Plan] = {}
+    diff_numbers: dict[str, tuple[int, ...]] = {}
     groups: dict[str, dict[str, tuple[str, ...]]] = {}
     refused: dict[str, RuleError] = {}
     against: list[tuple[str, str]] = []
@@ -74,6 +90,7 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
     position = {rule.uid: index for index, rule in enumerate(ruleset.rules)}
     uids = {(rule.title, rule.path): rule.uid for rule in reversed(ruleset.rules)}
     asked = read_fields(ruleset, mappings)
+    diff = {rule.uid for rule in ruleset.rules if reads_changes(rule)}
     of: dict[LogSource, list[int]] = {}
     for index, rule in enumerate(ruleset.rules):
         of.setdefault(rule.logsource, []).append(index)
@@ -81,24 +98,37 @@ def compile_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping]) -> Pro
         scopes = {logsource: applies(logsource, mapping) for logsource in of}
         runs = sorted(index for logsource, indices in of.items() if scopes[logsource] is not None for index in indices)
         usable, errors = _groupable((ruleset.rules[index] for index in runs), mapping)
-        plans[name], compile_errors = compile_plan(usable, mapping)
+        later = [rule for rule in usable if rule.uid in diff] if diff and name != OPEN.source else []
+        plans[name], compile_errors = compile_plan([rule for rule in usable if rule.uid not in diff] if later else usable, mapping)
+        if later:
+            diff_plans[name], more_errors = compile_plan(later, mapping)
+            diff_numbers[name] = tuple(position[rule.uid] for rule in diff_plans[name].rules)
+            compile_errors += more_errors
         for error in (*errors, *compile_errors):
             uid = uids[error.rule or "", error.path]
             refused.setdefault(uid, error)
             against.append((uid, f"{error.path or 'given'}: rule {error.rule!r} is not run on {name}: {error.message}"))
         numbers[name] = tuple(position[rule.uid] for rule in plans[name].rules)
-        groups[name] = _group_paths(plans[name].rules, mapping) | asked.paths.get(name, {})
+        runs_here = (*plans[name].rules, *(diff_plans[name].rules if later else ()))
+        groups[name] = _group_paths(runs_here, mapping) | asked.paths.get(name, {})
         unvouched = _Unvouched(mapping)
         reads[name] = {rule.uid: unvouched.of(rule) if scopes[rule.logsource] is Scope.NATIVE else {} for rule in plans[name].rules}
-    running = {rule.uid for plan in plans.values() for rule in plan.rules}
+    made = Program(ruleset, plans, numbers, refused, (), reads, groups, diff_plans=diff_plans, diff_numbers=diff_numbers)
+    by_source = made.running()
+    running = {rule.uid for rules in by_source.values() for rule in rules}
     partly = tuple(sentence for uid, sentence in against if uid in running)
     refused = {uid: why for uid, why in refused.items() if uid not in running}
     refused |= asked.refused
     correlations = runnable(ruleset.correlations, refused)
     own = (name for rule in ruleset.rules for name in rule.group_by or () if name in COLUMNS)
     columns = tuple(dict.fromkeys((*own, *asked.columns)))
-    read = readings(ruleset.rules, {source: plan.rules for source, plan in plans.items()}, asked.names, mappings)
-    return Program(ruleset, plans, numbers, refused, (*partly, *asked.partly), reads, groups, columns, correlations, read)
+    read = readings(ruleset.rules, by_source, asked.names, mappings)
+    return replace(made, refused=refused, partly=(*partly, *asked.partly), columns=columns, correlations=correlations, readings=read)
+
+
+def reads_changes(rule: Rule) -> bool:
+    """Whether it is a diff rule: its condition reads ``x.change.*``."""
+    return any(name.startswith(CHANGE) for name in fields(rule.condition))
 
 
 class _Unvouched:

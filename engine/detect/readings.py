@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from engine.errors import RuleError
-from engine.schema import COLUMNS, Mapping, split_path
+from engine.schema import CHANGE_COLUMNS, COLUMNS, Mapping, split_path
 from engine.sigma.fields import Scope, applies, resolve
 from engine.sigma.tree import DEFAULT_GROUP, Rule, fields, has_keywords
 
@@ -34,6 +34,7 @@ class _Reader:
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
+        self._facts = sha256(repr(mapping.facts).encode()).hexdigest()
         self._known: dict[tuple[str, Scope], str] = {}
 
     def of(self, rule: Rule, asked: Iterable[str]) -> list[str]:
@@ -70,6 +71,8 @@ class _Reader:
         return repr((name, place.paths, [path for path in self._mapping.embedded if any(_within(one, path) for one in place.paths)]))
 
     def _column(self, name: str) -> str:
+        if name in CHANGE_COLUMNS:
+            return repr((name, self._facts, self._mapping.version))
         rule = self._mapping.columns.get(name)
         version = self._mapping.version if rule is not None and rule.function is not None else 0
         return repr((name, rule, version))

@@ -20,7 +20,7 @@ from engine.documents.escaping import csv_cell, safe_text
 from engine.documents.output import json_line
 from engine.documents.redaction import redact_evidence
 from engine.errors import UsageError
-from engine.schema import COLUMNS
+from engine.schema import STORED
 
 TABLE_COLUMNS = ("time", "x.source", "api.operation", "actor.user.name", "src_endpoint.ip", "status_id")
 """What a table shows when no columns are named."""
@@ -61,7 +61,7 @@ def write_events(
 
 
 def _names(columns: Sequence[str] | None, raw: bool) -> list[str]:
-    names = [name for name in columns or COLUMNS if name != "raw_data"]
+    names = [name for name in columns or STORED if name != "raw_data"]
     return [*names, "raw_data"] if raw or "raw_data" in (columns or ()) else names
 
 
@@ -107,7 +107,7 @@ def _write_table(rows: Iterator[dict[str, Any]], stream: TextIO, names: Sequence
 
 
 def _write_parquet(frames: Iterable[pl.DataFrame], file: BinaryIO, names: Sequence[str], show_content: bool) -> None:
-    schema = {name: COLUMNS[name].dtype for name in names}
+    schema = {name: STORED[name].dtype for name in names}
     empty = pl.DataFrame(schema=schema).to_arrow()
     with pq.ParquetWriter(file, empty.schema, compression="zstd") as writer:
         for frame in frames:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from engine.detect.plan import CLASSES
 from engine.errors import RuleError, UnknownField, UnsupportedFeature
 from engine.hunt.conditions import Place, condition, quote
-from engine.schema import COLUMNS, Mapping, split_path
+from engine.schema import CHANGE_COLUMNS, COLUMNS, Mapping, split_path
 from engine.sigma.fields import Resolution, Scope, applies, resolve
 from engine.sigma.tree import And, Leaf, Node, Not, Number, Or, Rule, SameAs
 
@@ -101,6 +101,8 @@ class _Compiler:
     def _place(self, name: str | None) -> Place:
         where = None if name is None else resolve(name, self.scope, self.mapping)
         if where not in self.places:
+            if where is not None and where.column in CHANGE_COLUMNS:
+                raise UnsupportedFeature(f"SQL cannot read {name!r}: changes of facts are no part of stored events; use `crosswind hunt sigma`")
             plain, folded = f'"cw.{len(self.places)}"', f'"cw.{len(self.places)}f"'
             self.columns.append(f"cw_leaves({_RECORD})" if where is None else self._elements(where))
             column = None if where is None or where.column is None else COLUMNS[where.column]

@@ -27,8 +27,8 @@ def sighted(columns: Collection[str]) -> tuple[str, ...]:
     return (*_ADDRESS, *_NETWORK) if _NETWORK[0] in columns else _ADDRESS
 
 
-def sightings_of(events: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    """The sightings in ``events``, which have ``time`` and the columns `sighted` names; some may be there more than once."""
+def sightings_in(events: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """The sightings in ``events``, which have ``time`` and the columns `sighted` names, in the words of their records (for `spelled`)."""
     given = events.lazy()
     address, actor = (pl.col(name) for name in _ADDRESS)
     entities = [pl.concat_str(pl.lit("ip:"), address)]
@@ -39,11 +39,22 @@ def sightings_of(events: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     for entity in entities:
         made = zip((entity.alias("entity"), actor.alias("actor"), hour.alias("hour")), SIGHTINGS.values(), strict=True)
         parts.append(given.select(each.cast(dtype) for each, dtype in made).filter(pl.col("entity").is_not_null()))
-    found = pl.concat(parts).collect(engine="streaming")
-    spelled = _each(found["entity"], pl.col("text").map_batches(canonical, return_dtype=pl.String))
+    return pl.concat(parts).collect(engine="streaming" if isinstance(events, pl.LazyFrame) else "auto")
+
+
+def spelled(found: pl.DataFrame) -> pl.DataFrame:
+    """Sightings with one text for what is one entity or one identity; without those of what is none. Each text is looked at once, so it is done best
+    for many batches together.
+    """
+    entities = _each(found["entity"], pl.col("text").map_batches(canonical, return_dtype=pl.String))
     identities = _each(found["actor"], _identity(pl.col("text")))
-    named = found.join(spelled, on="entity").join(identities, on="actor", how="left")
+    named = found.join(entities, on="entity").join(identities, on="actor", how="left")
     return named.select(entity="entity_one", actor="actor_one", hour="hour").drop_nulls("entity")
+
+
+def sightings_of(events: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """The sightings in ``events``, which have ``time`` and the columns `sighted` names; some may be there more than once."""
+    return spelled(sightings_in(events))
 
 
 def _each(column: pl.Series, one: pl.Expr) -> pl.DataFrame:

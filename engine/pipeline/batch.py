@@ -22,13 +22,16 @@ from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.errors import UsageError
 from engine.identity.edges import together
-from engine.incidents.sightings import sighted, sightings_of
+from engine.incidents.sightings import sighted, sightings_in
 from engine.model import Reject, Skip
 from engine.pipeline.identity_edges import acting_paths, issued, paths_for_edges, told
 from engine.pipeline.posture_facts import OPERATION, facts_of
-from engine.schema import COLUMNS, Mapping
+from engine.schema import CHANGE_COLUMNS, STORED, Mapping
 from engine.store.frames import in_own_memory
 from engine.store.memory import EventIndex
+
+TELLING = ("x.uid", "x.source", "x.object", "x.position", "x.flags", "time", "raw_data")
+"""What is kept of an event that diff rules are to look at once all facts are known; beside it ``object_index``, as in `Found.index`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,13 @@ class Found:
     seen_paths: dict[str, set[str]] = field(default_factory=dict)
     frames: list[pl.DataFrame] = field(default_factory=list)
     sightings: list[pl.DataFrame] = field(default_factory=list)
-    """Who acted from which address in which hour, of every record that could be read."""
+    """Who acted from which address in which hour, of every record that could be read, not yet `spelled`; of events kept whole the lake tells."""
     edges: list[pl.DataFrame] = field(default_factory=list)
     """Edges between identities, of every record that could be read: that another has its identity takes nothing from what it tells."""
     facts: list[pl.DataFrame] = field(default_factory=list)
     """Posture facts, of every record that could be read."""
+    telling: list[pl.DataFrame] = field(default_factory=list)
+    """The events that tell these facts (`TELLING`), of sources that diff rules run on."""
 
 
 def isolated(batch: Batch, step: Callable[[Batch], Found]) -> Found:
@@ -105,6 +110,7 @@ def _add(found: Found, other: Found) -> None:
     found.sightings.extend(other.sightings)
     found.edges.extend(other.edges)
     found.facts.extend(other.facts)
+    found.telling.extend(other.telling)
     found.events.update(other.events)
     for source, (low, high) in other.spans.items():
         known = found.spans.get(source, (low, high))
@@ -124,7 +130,7 @@ def work(
     """
     wants = {
         name: Want(
-            tuple(COLUMNS) if whole else tuple(dict.fromkeys((*plan.columns, *sighted(mappings[name].columns), OPERATION))),
+            tuple(STORED) if whole else tuple(dict.fromkeys((*plan.columns, *sighted(mappings[name].columns), OPERATION))),
             tuple(dict.fromkeys((*plan.paths, *paths_for_edges(mappings[name])))),
         )
         for name, plan in program.plans.items()
@@ -134,9 +140,15 @@ def work(
         plan = program.plans[mapping.source]
         seen = found.seen_paths.setdefault(mapping.source, set())
         seen.update(path for path in plan.paths if events[NATIVE + path].null_count() < events.height)
-        found.sightings.append(sightings_of(events))
+        if not whole:
+            found.sightings.append(sightings_in(events))
         found.edges.append(issued(events, mapping))
-        found.facts.append(facts_of(events, mapping))
+        facts = facts_of(events, mapping)
+        if facts.height:
+            found.facts.append(facts)
+            if mapping.source in program.diff_plans:
+                rows = events["x.uid"].is_in(facts["event_uid"].unique().implode()).arg_true()
+                found.telling.append(in_own_memory(events[rows].select(TELLING).with_columns(objects.gather(rows).alias("object_index"))))
         if plan.rules and (hits := detect(events, plan)).height:
             those = matched(hits, events, objects, mapping, program, settings)
             found.hits.append(with_evidence(hits, those, mapping, program))
@@ -228,7 +240,7 @@ def matched(hits: pl.DataFrame, events: pl.DataFrame, objects: pl.Series, mappin
     full = full.drop([NATIVE + path for path in {*native, *acting}]).with_columns(
         found["x.uid"], found["x.flags"], *fields, objects.gather(rows).alias("object_index"), rows.alias("row")
     )
-    return Matched(full, cells)
+    return Matched(full.with_columns(found.select(name for name in CHANGE_COLUMNS if name in found.columns)), cells)
 
 
 def with_evidence(hits: pl.DataFrame, found: Matched, mapping: Mapping, program: Program) -> pl.DataFrame:

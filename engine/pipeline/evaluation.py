@@ -23,6 +23,7 @@ from engine.identity.actors import columns as actor_columns
 from engine.identity.edges import together
 from engine.model import CorrelationAlert, Evaluation
 from engine.pipeline.batch import listed
+from engine.pipeline.changes import changed_in, reads, with_changes
 from engine.pipeline.identity_edges import actors_by_source, issued, paths_for_edges, told
 from engine.schema import Mapping
 from engine.sigma.correlation import silenced
@@ -54,13 +55,27 @@ def evaluate(
     errors = [(error.rule or error.path or "", str(error)) for error in ruleset.errors]
     titles = {rule.uid: rule.title for rule in ruleset.rules} | {each.uid: each.title for each in ruleset.correlations}
     errors.extend((titles.get(uid, uid), str(why)) for uid, why in program.refused.items())
-    plan = program.plans[mapping.source]
     indexes, raw = _distinct(events, uid_field)
-    frame = _cells(raw, mapping, Want(plan.columns, plan.paths)) if raw else None
-    hits = detect(frame, plan) if frame is not None and plan.rules else None
+    hits = _hits(raw, program, mapping) if raw else None
     alerts, complaints = _correlated(hits, raw, indexes, program, mapping, time_field) if program.correlations else ([], [])
-    pairs = [] if hits is None else sorted((indexes[row], plan.rules[rule].uid) for row, rule in hits.select("row", "rule").iter_rows())
+    rules_of = ruleset.rules
+    pairs = [] if hits is None else sorted((indexes[row], rules_of[rule].uid) for row, rule in hits.select("row", "rule").iter_rows())
     return Evaluation([(uid, index) for index, uid in pairs], alerts, [*errors, *complaints])
+
+
+def _hits(raw: Sequence[str], program: Program, mapping: Mapping) -> pl.DataFrame | None:
+    """(row, rule: index into the rule set) of all hits; those of diff rules by the facts of these events."""
+    found = []
+    plan, diff = program.plans[mapping.source], program.diff()
+    if plan.rules:
+        found.append((program, detect(_cells(raw, mapping, Want(plan.columns, plan.paths)), plan)))
+    if later := diff.plans.get(mapping.source):
+        events = _cells(raw, mapping, reads(later)).with_row_index("row").filter(pl.col("time").is_not_null())
+        events = events.with_columns(pl.col("row").cast(pl.String).str.zfill(12).alias("x.uid"))
+        hits = detect(with_changes(events, changed_in([(mapping, events)])), later)
+        found.append((diff, hits.with_columns(events["row"].gather(hits["row"]).alias("row"))))
+    numbers = [pl.Series(of.numbers[mapping.source], dtype=pl.UInt32).gather(hits["rule"]).alias("rule") for of, hits in found]
+    return pl.concat([hits.with_columns(rule) for (_, hits), rule in zip(found, numbers, strict=True)]).sort("row", "rule") if found else None
 
 
 def _correlated(
@@ -70,9 +85,8 @@ def _correlated(
     if time_field is None and mapping is OPEN:
         why = "a correlation needs the time of events: pass time_field= (or source=)"
         return [], [(each.title, why) for each in program.correlations]
-    numbers = pl.Series(program.numbers[mapping.source], dtype=pl.UInt32)
     named = {uid for each in program.correlations for uid in each.rules}
-    asked = [index for index, rule in enumerate(program.plans[mapping.source].rules) if rule.uid in named]
+    asked = [index for index, rule in enumerate(program.ruleset.rules) if rule.uid in named]
     hits = hits.filter(pl.col("rule").is_in(asked)) if hits is not None else None
     if hits is None or hits.is_empty():
         return [], []
@@ -88,7 +102,7 @@ def _correlated(
     times = frame["time"] if time_field is None else _times(frame[NATIVE + to_path(time_field)])
     kept = frame.select(name for name in dict.fromkeys(columns) if name in frame.columns and name != "time")
     events = pl.DataFrame([rows.alias("row"), times.alias("time"), *fields, *kept])
-    matched = hits.with_columns(numbers.gather(hits["rule"]).alias("rule")).join(events, on="row", how="left", maintain_order="left")
+    matched = hits.join(events, on="row", how="left", maintain_order="left")
     uids = pl.Series("x.uid", [f"{indexes[row]:012}" for row in matched["row"]], dtype=pl.String)
     matched = matched.with_columns(uids, pl.lit(mapping.source).alias("x.source"))
     timed = matched.filter(pl.col("time").is_not_null())

@@ -12,8 +12,8 @@ from engine.correlate.alerts import Raised
 from engine.detect.program import Program
 from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import ReadAgain
-from engine.pipeline.far_scan import Passing, passing_lake
-from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, chunks, isolated_chunk, work_chunk
+from engine.pipeline.far_scan import Passing, add_hits, passing_lake
+from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, changed_in_lake, chunks, isolated_chunk, work_chunk
 from engine.pipeline.ingest import rules_digest
 from engine.pipeline.keeping import Keeper, writers_of
 from engine.pipeline.origins import principals_in
@@ -58,12 +58,15 @@ def gather_far(
     stage, seen = Stage(READING, f"hunt, rules {rules_digest(program)[:12]}"), Seen()
     with passing_lake() as out, heeded() as stopped, writers_of(out.path, _BATCH) as writers:
         hunting = Hunting(lake.path, out.path, program, settings)
-        for told, parts in runner.each(stage, hunting, list(file_groups(lake, sources, settings.start, settings.end, runner)), stopped):
+        read = [source for source in sources if program.plans[source].rules]
+        for told, parts in runner.each(stage, hunting, list(file_groups(lake, read, settings.start, settings.end, runner)), stopped):
             seen.merge(told)
             check_shared(out.path / "hits", one_of_each_folder(parts))
             writers.hits.adopt(parts)
         if stopped():
             raise KeyboardInterrupt
+        changed = list(changed_in_lake(lake, program, settings, objects, seen))
+        add_hits(out, writers, program, [each.hits for each in changed])
         found = Passing(out, writers, objects.numbers, again, principals_in(lake, load_mappings(), seen.edges))
         raised, _ = found.raised(program, load_mappings(), seen.latest, settings.now, runner, stage, stopped)
         return raised, seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +19,13 @@ from engine.correlate.alerts import Raised
 from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program
 from engine.pipeline.batch import Settings
+from engine.pipeline.changes import changed_by
 from engine.pipeline.correlating import Principals, ReadAgain, left_out, raise_alerts, watermarks, work_of
 from engine.pipeline.far_alerts import HitFile, far_alerts, worth_it
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.ingest import rules_digest
-from engine.pipeline.keeping import Writers, writers_of
-from engine.pipeline.lake_hits import from_lake
+from engine.pipeline.keeping import Gathered, Writers, writers_of
+from engine.pipeline.lake_hits import from_lake, to_lake
 from engine.pipeline.origins import with_principals
 from engine.pipeline.run import Looked
 from engine.pipeline.spread import DROPPING, READING, Reading, gather_spread, over, placed
@@ -32,6 +33,8 @@ from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded
 from engine.schema import Mapping
 from engine.store.lake import Lake
+from engine.store.lake_tables import HITS
+from engine.store.lake_writer import LakeWriter
 from engine.store.memory import HitStore
 
 _BATCH = 1
@@ -65,10 +68,40 @@ def gather_far(
         numbers = {obj.uri: number for number, obj in enumerate(given.objects)}
         numbered = partial(pl.Series.replace_strict, old=numbers, return_dtype=pl.UInt32)
         read_again = partial(given.read_again, settings.limits)
+        _changed(gathered, places, numbered, lake, writers, program, mappings, settings)
         found = Passing(lake, writers, numbered, read_again, principals_by(gathered.edges, mappings))
         with heeded() as stopped:
             raised, counts = found.raised(program, mappings, gathered.totals.latest, settings.now, runner, stage, stopped)
     return Looked(raised, counts, gathered.totals, gathered.edges, gathered.sightings, gathered.facts)
+
+
+def _changed(
+    gathered: Gathered,
+    places: pl.DataFrame,
+    numbered: Callable[[pl.Series], pl.Series],
+    lake: Lake,
+    writers: Writers,
+    program: Program,
+    mappings: AnyMapping[str, Mapping],
+    settings: Settings,
+) -> None:
+    """Add what diff rules find in the events that tell facts."""
+    if not gathered.telling:
+        return
+    events = pl.concat(gathered.telling)
+    events = events.with_columns(numbered(events["x.object"]).alias("object_index"))
+    events = events.join(places, left_on=["object_index", "x.position"], right_on=["object", "x.position"], how="anti")
+    changed = list(changed_by(gathered.facts, events, program, mappings, settings))
+    gathered.edges.extend(each.edges for each in changed)
+    add_hits(lake, writers, program, [each.hits for each in changed])
+
+
+def add_hits(lake: Lake, writers: Writers, program: Program, hits: Sequence[pl.DataFrame]) -> None:
+    """Write hits that were found here beside those that tasks wrote."""
+    with LakeWriter(lake.path, HITS, _BATCH) as writer:
+        for each in hits:
+            writer.write(to_lake(each, program))
+        writers.hits.adopt(writer.hand_over())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from connectors.sources import load_mappings
 from engine import jsontext
 from engine.documents.redaction import redact_evidence, redact_json
 from engine.errors import UsageError
-from engine.schema import COLUMNS
+from engine.schema import STORED
 from engine.store.fingerprints import with_fingerprints
 from engine.store.lake import Lake
 from engine.store.lake_tables import UID_HIGH
@@ -55,11 +55,11 @@ def field_use(lake: Lake, source: str, start: datetime | None, end: datetime | N
     found = lake.events_between([source], start, end)
     total = int(found.select(pl.len()).collect(engine="streaming").item())
     step = max(total // SAMPLE, 1)
-    sample = found.filter(pl.col(UID_HIGH).reinterpret(signed=False) % step == 0).select([*COLUMNS]).collect(engine="streaming")
+    sample = found.filter(pl.col(UID_HIGH).reinterpret(signed=False) % step == 0).select([*STORED]).collect(engine="streaming")
     rows = sample.to_dicts()
     if not show_content:
         rows = [redact_evidence({name: value for name, value in row.items() if value is not None}) for row in rows]
-    columns = [_use(name, "column", [_texts(row.get(name)) for row in rows]) for name in COLUMNS if name not in _HIDDEN]
+    columns = [_use(name, "column", [_texts(row.get(name)) for row in rows]) for name in STORED if name not in _HIDDEN]
     native: dict[str, list[list[str]]] = {}
     for row in rows:
         for path, values in _paths(str(row["raw_data"])).items():

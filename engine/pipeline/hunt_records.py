@@ -13,10 +13,13 @@ import polars as pl
 
 from connectors.batches import Batch, Place
 from connectors.normalize import FUTURE, NATIVE, Want, normalize
+from connectors.sources import load_mappings
 from engine.detect.kernel import detect
 from engine.detect.program import Program
 from engine.model import Reject
 from engine.pipeline.batch import Found, Settings, isolated, matched, with_evidence
+from engine.pipeline.changes import Changed
+from engine.pipeline.lake_changes import stored_changes
 from engine.schema import Mapping
 from engine.store.lake import Lake
 
@@ -82,6 +85,22 @@ class Objects:
     def uri(self, number: int) -> str:
         """The object with a number."""
         return self._uris[number]
+
+
+def changed_in_lake(lake: Lake, program: Program, settings: Settings, objects: Objects, seen: Seen) -> Iterator[Changed]:
+    """What diff rules find; their sources count as ``seen`` even where no other rule reads all of their events."""
+    alone = [source for source in program.diff_plans if not program.plans[source].rules]
+    if alone:
+        past = pl.col("time").filter(pl.col("time") <= settings.now + FUTURE).max()
+        found = lake.events_between(alone, settings.start, settings.end, ["x.source", "time"]).group_by("x.source").agg(pl.len(), past)
+        for source, count, latest in found.collect(engine="streaming").iter_rows():
+            seen.events[source] += count
+            if latest is not None:
+                seen.latest[source] = latest
+    for changed in stored_changes(lake, None, settings.start, settings.end, program, load_mappings(), settings, objects.numbers):
+        seen.hits += changed.hits.height
+        seen.edges.append(changed.edges)
+        yield changed
 
 
 def chunks(found: pl.LazyFrame, source: str, objects: Objects) -> Iterator[Chunk]:

@@ -18,7 +18,7 @@ from engine.detect.program import Program, compile_program
 from engine.model import Alert, Level, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import raise_alerts
-from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, chunks, isolated_chunk, read_records, work_chunk
+from engine.pipeline.hunt_records import READ_COLUMNS, Objects, Seen, changed_in_lake, chunks, isolated_chunk, read_records, work_chunk
 from engine.pipeline.origins import principals_in
 from engine.pipeline.run import portable
 from engine.runners import local
@@ -75,7 +75,7 @@ def hunt_sigma(
         raise ruleset.errors[0]
     program = compile_program(portable(ruleset), mappings)
     settings = Settings(now=now, start=start, end=end, jobs=jobs)
-    sources = [name for name, plan in program.plans.items() if plan.rules]
+    sources = [name for name, running in program.running().items() if running]
     objects = Objects()
     runner = runner or LocalRunner(jobs)
     again = partial(read_records, lake, sources, settings, objects)
@@ -102,8 +102,14 @@ def _gather(
 ) -> tuple[pl.DataFrame | None, Seen]:
     """All hits, in the memory of this process."""
     seen, store = Seen(), HitStore(partial(keep_first_raw, rules=program.ruleset.rules))
+    for changed in changed_in_lake(lake, program, settings, objects, seen):
+        store.add(changed.hits)
     step = partial(work_chunk, program=program, mappings=load_mappings(), settings=settings)
-    streams = (chunks(lake.events_between([source], settings.start, settings.end, READ_COLUMNS), source, objects) for source in sources)
+    streams = (
+        chunks(lake.events_between([source], settings.start, settings.end, READ_COLUMNS), source, objects)
+        for source in sources
+        if program.plans[source].rules
+    )
     for found in local.run(streams, lambda each: isolated_chunk(each, step), runner.slots):
         seen.add(found)
         for hits in found.hits:

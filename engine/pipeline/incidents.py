@@ -14,7 +14,7 @@ from engine.identity.edges import together
 from engine.incidents.circumstances import circumstances
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.rules import RuleFacts
-from engine.incidents.sightings import SIGHTINGS
+from engine.incidents.sightings import SIGHTINGS, spelled
 from engine.model import Alert, Incident
 from engine.pipeline.identity_edges import told
 from engine.posture.facts import together as together_facts
@@ -43,10 +43,10 @@ def raise_incidents(
     sightings: Sequence[pl.DataFrame],
     facts: Sequence[pl.DataFrame],
 ) -> list[Incident]:
-    """The incidents of ``alerts``, worst first. ``edges``, ``sightings`` and ``facts`` are those of the batches, in any order."""
+    """The incidents of ``alerts``, worst first. ``edges``, ``sightings`` and ``facts`` are those of the batches (`batch.Found`), in any order."""
     if not alerts:
         return []
-    seen = pl.concat(sightings) if sightings else pl.DataFrame(schema=SIGHTINGS)
+    seen = spelled(pl.concat(sightings)) if sightings else pl.DataFrame(schema=SIGHTINGS)
     return by_evidence(alerts, ruleset, [*edges, *told_by_alerts(alerts, mappings)], seen, facts)
 
 

@@ -28,7 +28,7 @@ from engine.store.memory import Losers
 class Gathered:
     """What all objects of a batch gave: the account, records per object, the records that are no events, the events that ``met`` earlier ones
     (`equal_events.meeting`), and ``spans``: rule, time, x.source, x.object and x.position of the hits.
-    ``edges``, ``sightings`` and ``facts`` are those of `batch.Found`.
+    ``edges``, ``sightings``, ``facts`` and ``telling`` are those of `batch.Found`.
     """
 
     totals: Totals
@@ -39,6 +39,7 @@ class Gathered:
     edges: list[pl.DataFrame] = field(default_factory=list)
     sightings: list[pl.DataFrame] = field(default_factory=list)
     facts: list[pl.DataFrame] = field(default_factory=list)
+    telling: list[pl.DataFrame] = field(default_factory=list)
 
 
 SPAN = ("rule", "time", "x.source", "x.object", "x.position")

@@ -14,21 +14,26 @@ import polars as pl
 from connectors.batches import Batch, Input
 from engine.detect.program import Program
 from engine.errors import EngineError
-from engine.pipeline.batch import Found, Settings, isolated, work
+from engine.pipeline.batch import TELLING, Found, Settings, isolated, work
 from engine.pipeline.equal_events import IDENTITY, meeting
 from engine.pipeline.keeping import EDGE, Gathered, Keeper, Writers
+from engine.pipeline.lake_changes import revisit
 from engine.pipeline.lake_rejects import Rejects
-from engine.pipeline.revising import Span, union
+from engine.pipeline.origins import since_of
+from engine.pipeline.revising import FIRST, Span, union
 from engine.pipeline.spread import DROPPING, Reading, gather_spread, over, placed
+from engine.posture.facts import together
 from engine.report.account import Totals
 from engine.runners import local
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import until
-from engine.schema import Mapping
+from engine.schema import STORED, Mapping
 from engine.store.frames import in_own_memory
 from engine.store.lake import Lake
 from engine.store.lake_tables import CONTENT
 from engine.store.memory import EventIndex
+
+_NOTHING_TOLD = pl.DataFrame(schema={name: STORED[name].dtype for name in TELLING})
 
 _PARTS = 1_000
 """So many frames of edges wait before they are put together: most tell the same again."""
@@ -86,8 +91,37 @@ def write_batch(
     places = placed(pl.concat(dropped), given)
     writers.events.drop(places, over(runner, replace(stage, doing=DROPPING)))
     writers.hits.drop(places, over(runner, replace(stage, doing=DROPPING)))
-    _touch(written, gathered.spans, places, latest, horizon, mappings)
+    horizons = since_of(latest, mappings, horizon)
+    _touch(written, gathered.spans, places, horizons)
+    _revisit(written, gathered, places, horizons, writers, lake, batch, program, mappings, settings)
     return written
+
+
+def _revisit(
+    written: Written,
+    gathered: Gathered,
+    places: pl.DataFrame,
+    horizons: AnyMapping[str, datetime],
+    writers: Writers,
+    lake: Lake,
+    batch: int,
+    program: Program,
+    mappings: AnyMapping[str, Mapping],
+    settings: Settings,
+) -> None:
+    """What diff rules say of new events that tell facts, and of stored ones that come after late facts."""
+    if not gathered.facts:
+        return
+    fresh = pl.concat(gathered.telling).join(places, on=["x.object", "x.position"], how="anti") if gathered.telling else _NOTHING_TOLD
+    found = revisit(lake, batch, together(gathered.facts), fresh, writers.events, writers.hits, program, mappings, settings)
+    if found is None:
+        return
+    writers.hits.write(found.hits)
+    _touched_by(written, found.hits.select("rule", "time", "x.source"), horizons)
+    for source, plan in program.diff_plans.items():
+        times = found.stored.filter(pl.col("x.source") == source, pl.col("time") >= horizons.get(source, FIRST))["time"].sort()
+        for rule in plan.rules if len(times) else ():
+            widen(written.touched, rule.uid, times[0], times[-1])
 
 
 def _gather(
@@ -108,6 +142,8 @@ def _gather(
     rejects = Rejects(writers.rejects, lake, batch, source, [obj.uri for obj in given.objects], settings.now)
     index = EventIndex()
     edges: list[pl.DataFrame] = []
+    facts: list[pl.DataFrame] = []
+    telling: list[pl.DataFrame] = []
     try:
         for found in _found(given, settings, step, keeper, stopped):
             totals.add(found)
@@ -116,6 +152,8 @@ def _gather(
                 index.add(rows)
             rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
             edges += [in_own_memory(each.select(EDGE)) for each in found.edges if each.height]
+            facts.extend(found.facts)
+            telling.extend(found.telling)
             if len(edges) > _PARTS:
                 edges = [pl.concat(edges).unique()]
         if stopped():
@@ -123,7 +161,7 @@ def _gather(
         losers = index.resolve(partial(given.read_again, settings.limits))
     finally:
         index.close()
-    gathered = Gathered(totals, ends, losers, spans=keeper.spans, edges=edges)
+    gathered = Gathered(totals, ends, losers, spans=keeper.spans, edges=edges, facts=facts, telling=telling)
     if keeper.pending:
         gone = losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
         pending = pl.concat(keeper.pending).join(gone, on=["object", "x.position"], how="anti")
@@ -178,16 +216,16 @@ def _touch(
     written: Written,
     spans: list[pl.DataFrame],
     places: pl.DataFrame,
-    latest: AnyMapping[str, datetime],
-    horizon: timedelta,
-    mappings: AnyMapping[str, Mapping],
+    horizons: AnyMapping[str, datetime],
 ) -> None:
-    if not spans:
-        return
-    hits = pl.concat(spans).join(places, on=["x.object", "x.position"], how="anti")
+    if spans:
+        _touched_by(written, pl.concat(spans).join(places, on=["x.object", "x.position"], how="anti"), horizons)
+
+
+def _touched_by(written: Written, hits: pl.DataFrame, horizons: AnyMapping[str, datetime]) -> None:
+    """Count hits (rule, time, x.source), and let those that are not too late touch their rules."""
     written.hits.update(dict(hits["rule"].value_counts().iter_rows()))
-    for source, moment in latest.items():
-        since = moment - timedelta(minutes=mappings[source].lateness_minutes) - horizon
+    for source, since in horizons.items():
         late = (pl.col("x.source") == source) & (pl.col("time") < since)
         written.too_late += hits.filter(late).height
         hits = hits.filter(~late)

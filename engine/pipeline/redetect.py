@@ -18,6 +18,7 @@ from engine.detect.program import Program
 from engine.errors import EngineError
 from engine.pipeline.batch import Settings, matched, with_evidence
 from engine.pipeline.lake_batch import Written
+from engine.pipeline.lake_changes import stored_changes, withdraw_between
 from engine.pipeline.lake_hits import rule_hashes, to_lake
 from engine.pipeline.revising import Span, reach
 from engine.pipeline.stored_files import StoredFiles, file_groups
@@ -53,11 +54,12 @@ def redetect(
     more. Hits that earlier batches brought are not written again.
     """
     written = Written(Totals(objects=0), touched=dict.fromkeys(rules, span))
-    wanted = {rule.uid for plan in program.plans.values() for rule in plan.rules} & set(rules)
+    wanted = {rule.uid for running in program.running().values() for rule in running} & set(rules)
     if not wanted:
         return written
     reads = [needed for uid, needed in reach(program, written.touched).reads.items() if uid in wanted]
     start, end = min(low for low, _ in (*reads, span)), max(high for _, high in (*reads, span))
+    _redetect_changes(wanted, start, end, lake, batch, writer, program, settings, written)
     sources = [source for source, plan in program.plans.items() if any(rule.uid in wanted for rule in plan.rules)]
     there = _there(lake, wanted, start, end, batch, program)
     again = Redetecting(lake.path, batch, program, settings, frozenset(wanted), there, start, end)
@@ -70,6 +72,28 @@ def redetect(
         writer.write(rows)
         written.hits.update(dict(rows["rule"].value_counts().iter_rows()))
     return written
+
+
+def _redetect_changes(
+    wanted: Collection[str],
+    start: datetime,
+    end: datetime,
+    lake: Lake,
+    batch: int,
+    writer: LakeWriter,
+    program: Program,
+    settings: Settings,
+    written: Written,
+) -> None:
+    """The hits of diff rules. What earlier batches said is replaced: they may not have known of these rules when a late fact came."""
+    rules = {rule.uid for plan in program.diff_plans.values() for rule in plan.rules} & set(wanted)
+    if not rules:
+        return
+    withdraw_between(lake, rules, start, end, batch, writer)
+    for changed in stored_changes(lake, batch, start, end, program, load_mappings(), settings):
+        rows = to_lake(changed.hits, program).filter(pl.col("rule").is_in(sorted(rules)))
+        writer.write(rows)
+        written.hits.update(dict(rows["rule"].value_counts().iter_rows()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ from connectors.normalize import Want, understand
 from connectors.sources import load_mappings
 from engine import jsontext
 from engine.detect.kernel import detect
-from engine.detect.program import Program, compile_program
+from engine.detect.program import Program, compile_program, reads_changes
+from engine.pipeline.changes import changed_in, reads, with_changes
+from engine.pipeline.posture_facts import OPERATION
+from engine.schema import Mapping
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Rule
 
@@ -29,9 +32,13 @@ class RuleTest:
 
 
 def check_rule_tests(rules: Sequence[Rule]) -> list[RuleTest]:
-    """Run the tests every rule carries (``tests``: name, match, event, optional source), through recognition, normalisation and detection."""
+    """Run the tests every rule carries (``tests``: name, match, event, optional source), through recognition, normalisation and detection.
+
+    Tests of diff rules have ``before``: the records that came before the event, oldest first.
+    """
     mappings = load_mappings()
-    cases = [(rule, case) for rule in rules for case in rule_tests(rule)]
+    every = [(rule, case) for rule in rules for case in rule_tests(rule)]
+    cases = [(rule, case) for rule, case in every if not reads_changes(rule)]
     raw = [jsontext.encode(case.get("event") or {}) for _, case in cases]
     records = pl.DataFrame({"raw_data": raw}, schema={"raw_data": pl.String}).with_row_index("position")
     records = records.select("raw_data", pl.col("position").cast(pl.Int64), object=pl.lit("tests"), repaired=pl.lit(False))
@@ -45,7 +52,31 @@ def check_rule_tests(rules: Sequence[Rule]) -> list[RuleTest]:
         if plan.rules and positions:
             for row, rule in detect(normalized.events, plan).select("row", "rule").iter_rows():
                 found[positions[row]][1].add(plan.rules[rule].uid)
-    return [RuleTest(rule, str(case.get("name")), _verdict(rule, case, found.get(n), program)) for n, (rule, case) in enumerate(cases)]
+    verdicts = [_verdict(rule, case, found.get(n), program) for n, (rule, case) in enumerate(cases)]
+    told = {id(case): verdict for (_, case), verdict in zip(cases, verdicts, strict=True)}
+    diff = program.diff()
+    told |= {id(case): _verdict(rule, case, _after(case, diff, mappings), program) for rule, case in every if reads_changes(rule)}
+    return [RuleTest(rule, str(case.get("name")), told[id(case)]) for rule, case in every]
+
+
+def _after(case: AnyMapping[str, Any], program: Program, mappings: AnyMapping[str, Mapping]) -> tuple[str, set[str]] | None:
+    """Source of the event of a test, and the diff rules that match it after those before it."""
+    before = case.get("before")
+    given = [*(before if isinstance(before, list) else ()), case.get("event") or {}]
+    records = pl.DataFrame({"raw_data": [jsontext.encode(each) for each in given]}).with_row_index("position")
+    records = records.select("raw_data", pl.col("position").cast(pl.Int64), object=pl.lit("tests"), repaired=pl.lit(False))
+    wants = {name: reads(program.plans[name]) if name in program.plans else Want(("time", OPERATION)) for name in mappings}
+    understood = understand(records, mappings, wants, now=datetime.now(UTC))
+    # Records that were written down for a test may share an id.
+    frames = [(of, part.events.with_columns(pl.col("x.position").cast(pl.String).str.zfill(6).alias("x.uid"))) for of, part in understood.parts]
+    rows = changed_in(frames)
+    for mapping, events in frames:
+        last = events.filter(pl.col("x.position") == len(given) - 1)
+        if last.height:
+            plan = program.plans.get(mapping.source)
+            hits = detect(with_changes(last, rows), plan)["rule"].to_list() if plan is not None else []
+            return mapping.source, {plan.rules[rule].uid for rule in hits} if plan is not None else set()
+    return None
 
 
 def rule_tests(rule: Rule) -> list[dict[str, Any]]:
@@ -70,6 +101,9 @@ def malformed(tests: object) -> list[str]:
             found.append(f"{name}: 'match' must be true or false")
         if not isinstance(case.get("event"), AnyMapping) and not isinstance(case.get("events"), list):
             found.append(f"{name}: 'event' must be a map, the record as its provider writes it")
+        before = case.get("before", [])
+        if not isinstance(before, list) or not all(isinstance(each, AnyMapping) for each in before):
+            found.append(f"{name}: 'before' must be a list of maps, the records that came before the event")
     return found
 
 

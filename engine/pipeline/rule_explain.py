@@ -17,6 +17,7 @@ from connectors.transports.base import Limits
 from engine import jsontext, schema
 from engine.detect.kernel import detect
 from engine.detect.plan import Plan, compile_plan, in_class
+from engine.detect.program import reads_changes
 from engine.documents.redaction import redact_evidence, redact_json, redact_text
 from engine.errors import UsageError
 from engine.pipeline.rule_find import find
@@ -92,6 +93,9 @@ def _parts(rule: Rule, mapping: schema.Mapping) -> _Parts:
     scope = applies(rule.logsource, mapping)
     if scope is None:
         return _Parts(rule.condition, None, None, f"the rule is for {rule.logsource}, which has no {mapping.source} records")
+    if reads_changes(rule):
+        reason = "it reads x.change.*, which takes the events before this one: `crosswind scan` runs it, `rules test` with `before:` tries it"
+        return _Parts(rule.condition, None, None, reason)
     condition = in_class(rule) if scope is Scope.COMMON else rule.condition
     # The class of event is a part of its own here: it must not be asked of every part again.
     logsource = replace(rule.logsource, category=None) if rule.logsource.product == "cloud" else rule.logsource

@@ -8,7 +8,7 @@ from collections.abc import Mapping as AnyMapping
 from difflib import get_close_matches
 
 from connectors.sources import load_mappings
-from engine.detect.program import compile_program
+from engine.detect.program import compile_program, reads_changes
 from engine.documents.tagging import examine
 from engine.errors import RuleError, UnknownField, UnsupportedFeature
 from engine.pipeline.rule_checks import malformed
@@ -19,7 +19,7 @@ from engine.schema import COLUMNS, Mapping
 from engine.sigma.document import Source
 from engine.sigma.fields import applies, resolve
 from engine.sigma.ruleset import RuleSet
-from engine.sigma.tree import Rule, fields
+from engine.sigma.tree import Boolean, Leaf, Node, Not, Or, Rule, fields
 from engine.sigma.yamltext import Map
 
 Place = tuple[str, int]
@@ -90,6 +90,9 @@ def _of_program(ruleset: RuleSet, mappings: AnyMapping[str, Mapping], documents:
             known = ["/".join(part for part in triple if part) for mapping in mappings.values() for triple in mapping.logsources]
             message = f"no source has logs of {rule.logsource}, so the rule cannot fire{near(str(rule.logsource), known)}"
             yield Finding(rule.path or "", _line(source, "logsource"), Severity.WARNING, "logsource", message, rule.title)
+        if reads_changes(rule) and not asks_whether_known(rule.condition):
+            message = "reads x.change.* without asking for `x.change.known: true`: of the first event of an asset nobody knows what it changed"
+            yield Finding(rule.path or "", _line(source, "detection"), Severity.WARNING, "change", message, rule.title)
         for field, (sources, reason) in unresolved(rule, fed).items():
             everywhere = len(sources) == len(fed)
             if everywhere:
@@ -116,6 +119,27 @@ def unresolved(rule: Rule, mappings: Sequence[Mapping]) -> dict[str, tuple[list[
             except RuleError as error:
                 found.setdefault(name, ([], error.message))[0].append(mapping.source)
     return found
+
+
+def asks_whether_known(node: Node) -> bool:
+    """Whether a condition that reads ``x.change.*`` holds only where the difference is known."""
+    return _unless_known(node) is False
+
+
+def _unless_known(node: Node) -> bool | None:
+    """What a condition is where ``x.change.known`` is false, None where that depends on the event."""
+    match node:
+        case Leaf("x.change.known", Boolean(value)):
+            return not value
+        case Leaf():
+            return None
+        case Not(arg):
+            inner = _unless_known(arg)
+            return None if inner is None else not inner
+        case _:
+            values = [_unless_known(arg) for arg in node.args]
+            deciding = isinstance(node, Or)
+            return deciding if deciding in values else None if None in values else not deciding
 
 
 def _line(source: Source | None, key: str) -> int:

@@ -23,6 +23,7 @@ from engine.detect.program import Program, compile_program
 from engine.identity.edges import together
 from engine.model import Alert, Incident, Level, RunReport, State
 from engine.pipeline.batch import Found, Settings, isolated, work
+from engine.pipeline.changes import changed_by
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents
@@ -148,6 +149,7 @@ def _gather(
     edges: list[pl.DataFrame] = []
     sightings: list[pl.DataFrame] = []
     facts: list[pl.DataFrame] = []
+    telling: list[pl.DataFrame] = []
     read_again = partial(given.read_again, settings.limits)
     try:
         for found in run(given, streams, settings, partial(work, program=program, mappings=mappings, settings=settings), totals, progress):
@@ -157,13 +159,18 @@ def _gather(
                 store.add(hits)
             edges.extend(found.edges)
             sightings.extend(found.sightings)
-            facts.extend(each for each in found.facts if each.height)
+            facts.extend(found.facts)
+            telling.extend(found.telling)
             if len(edges) > _PARTS:
                 edges, sightings = [together(edges)], [pl.concat(sightings).unique()]
         losers = index.resolve(read_again)
     finally:
         index.close()
     totals.losers(losers, tuple(mappings))
+    if telling and (events := _without(pl.concat(telling), losers)) is not None:
+        for changed in changed_by(facts, events, program, mappings, settings):
+            store.add(changed.hits)
+            edges.append(changed.edges)
     matched = _without(store.collect(), losers)
     if matched is None:
         return Looked(Raised(), Counter(), totals, edges, sightings, facts)

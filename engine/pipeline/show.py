@@ -22,7 +22,7 @@ from engine.model import RunReport
 from engine.pipeline.batch import BASE, Found, Settings, events_of
 from engine.pipeline.run import run
 from engine.report.account import Totals, build_report
-from engine.schema import COLUMNS, Mapping
+from engine.schema import STORED, Mapping
 from engine.sigma.load import load
 from engine.store.memory import EventIndex
 
@@ -50,8 +50,8 @@ def events(
     ``columns``: common columns (None: all). Duplicates count once: over the whole input, or with ``limit`` over what was read for it.
     """
     mappings = load_mappings()
-    if unknown := [name for name in columns or () if name not in COLUMNS]:
-        near = get_close_matches(unknown[0], COLUMNS, n=3, cutoff=0.5)
+    if unknown := [name for name in columns or () if name not in STORED]:
+        near = get_close_matches(unknown[0], STORED, n=3, cutoff=0.5)
         raise UsageError(f"no column {unknown[0]!r}; " + (f"did you mean {' or '.join(near)}?" if near else "docs/schema.md lists them"))
     given = list_input(paths, settings.limits, stdin)
     totals = Totals(objects=len(given.objects))

@@ -59,6 +59,7 @@ class Kept:
     edges: pl.DataFrame = field(default_factory=empty)
     sightings: pl.DataFrame = field(default_factory=pl.DataFrame)
     facts: pl.DataFrame = field(default_factory=no_facts)
+    telling: list[pl.DataFrame] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Reading:
         whole = self.source is not None
         step = partial(work, program=self.program, mappings=load_mappings(), settings=self.settings, whole=whole, frames=True)
         totals, ends, identities = Totals(objects=0), dict[str, int](), IdentityFiles(self.scratch)
-        edges, sightings, facts = [empty()], list[pl.DataFrame](), list[pl.DataFrame]()
+        edges, sightings, facts, telling = [empty()], list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
         with writers_of(self.lake, self.batch) as writers:
             keeper = Keeper(writers, self.program, {obj.uri: number for number, obj in group}, whole)
             rejects = self._rejects(writers, [obj.uri for _, obj in group])
@@ -96,6 +97,7 @@ class Reading:
                 edges.extend(found.edges)
                 sightings.extend(found.sightings)
                 facts.extend(found.facts)
+                telling.extend(found.telling)
                 identities.add(keeper.pending)
                 keeper.pending, keeper.spans = [], []
                 if rejects is not None:
@@ -104,7 +106,7 @@ class Reading:
             parts = {name: getattr(writers, name).hand_over() for name in TABLES}
         seen = pl.concat(sightings).unique() if sightings else pl.DataFrame()
         edged, told = together_edges(edges), together_facts(facts)
-        return Kept(totals, [obj.uri for _, obj in group], ends, parts, identities.names, identities.days, edged, seen, told)
+        return Kept(totals, [obj.uri for _, obj in group], ends, parts, identities.names, identities.days, edged, seen, told, telling)
 
     def _rejects(self, writers: Writers, objects: list[str]) -> Rejects | None:
         if self.source is None:
@@ -128,7 +130,7 @@ def gather_spread(
     """
     whole = reading.source is not None
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
-    edges, sightings, facts = list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
+    edges, sightings, facts, telling = list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
     identities: list[str] = []
     days: set[tuple[str, date]] = set()
     with _folder(reading.scratch):
@@ -147,6 +149,7 @@ def gather_spread(
             days.update(kept.days)
             edges.append(kept.edges)
             facts.append(kept.facts)
+            telling.extend(kept.telling)
             sightings += [kept.sightings] if kept.sightings.width else []
         if whole and stopped():
             return None
@@ -161,7 +164,7 @@ def gather_spread(
     if whole and stopped():
         return None
     losers, met = together(heaps, tuple(mappings))
-    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings, facts)
+    return Gathered(totals, ends, losers, met, list(writers.hits.rows(SPAN)), edges, sightings, facts, telling)
 
 
 def _whole_again(totals: Totals, ends: dict[str, int], told: AnyMapping[str, int], read: AnyMapping[str, int], ranges: AnyMapping[str, int]) -> None:

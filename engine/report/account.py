@@ -217,8 +217,8 @@ def _statuses(
     program: Program, mappings: AnyMapping[str, Mapping], totals: Totals, hits: Counter[int], alerts: Counter[str], only: str | None
 ) -> list[RuleStatus]:
     running: dict[str, list[str]] = {}
-    for source, plan in program.plans.items():
-        for rule in plan.rules:
+    for source, rules in program.running().items():
+        for rule in rules:
             running.setdefault(rule.uid, []).append(source)
     found: list[RuleStatus] = []
     for index, rule in enumerate(program.ruleset.rules):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from engine.schema import AI_COLUMNS, ENGINE_COLUMNS, EVENT_COLUMNS, Column
+from engine.schema import AI_COLUMNS, CHANGE_COLUMNS, ENGINE_COLUMNS, EVENT_COLUMNS, Column
 
 _HEAD = """# The common schema
 
@@ -21,6 +21,7 @@ def schema_page() -> str:
         ("Every event", EVENT_COLUMNS),
         ("Inference events", AI_COLUMNS),
         ("Added by crosswind", ENGINE_COLUMNS),
+        ("Changes of posture facts, for rules alone", CHANGE_COLUMNS),
     )
     return _HEAD + "".join(f"\n## {title} ({len(columns)})\n\n{_table(columns)}" for title, columns in sections)
 

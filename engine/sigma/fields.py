@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from engine.errors import UnknownField
-from engine.schema import COLUMNS, Mapping, split_path
+from engine.schema import CHANGE, CHANGE_COLUMNS, COLUMNS, Mapping, split_path
 from engine.sigma.tree import EVENT_TIME, LogSource
 
 CLOUD_CATEGORIES = (None, "api_activity", "authentication")
@@ -75,11 +75,15 @@ def resolve(field: str, scope: Scope, mapping: Mapping) -> Resolution:
 
     Native: an alias of the mapping, else a known path, else any path that no closed root forbids, else the common column of that exact name; all but
     columns compare case-insensitively. Common: the column of that exact name, or a path below a JSON column (``x.ai.guardrail.action``).
-    `EVENT_TIME` is the column ``time`` of every source that is known.
+    `EVENT_TIME` and ``x.change.*`` are the columns ``time`` and of that name of every source that is known.
     Raises UnknownField with suggestions for a field that can never hold a value.
     """
     if field == EVENT_TIME and mapping.source != OPEN.source:
         return Resolution(column="time")
+    if field.startswith(CHANGE) and mapping.source != OPEN.source:
+        if (found := _column(field)) is None:
+            raise UnknownField(f"{field!r} is no column of changes{_did_you_mean(field, CHANGE_COLUMNS)}")
+        return found
     if scope is Scope.COMMON:
         found = _column(field)
         if found is None:

@@ -10,7 +10,7 @@ import polars as pl
 from engine.correlate import evidence
 from engine.identity import edges
 from engine.posture import facts
-from engine.schema import COLUMNS, DTYPES
+from engine.schema import COLUMNS, DTYPES, STORED
 
 UID_HIGH, UID_LOW, CONTENT = "x.uid_high", "x.uid_low", "x.content_hash"
 """Columns that dedupe reads instead of texts: 128 bits of the identity, 64 bits of the record (see `fingerprints`)."""
@@ -45,7 +45,7 @@ class Table:
 EVENTS = Table(
     "events",
     {
-        **{name: column.dtype for name, column in COLUMNS.items()},
+        **{name: column.dtype for name, column in STORED.items()},
         "x.mapping_version": pl.Int64(),
         UID_HIGH: pl.Int64(),
         UID_LOW: pl.Int64(),

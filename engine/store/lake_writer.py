@@ -32,6 +32,7 @@ _AT_ONCE = 10_000
 _WAITING = 160 << 20
 """Most that may wait for all files together."""
 _PLACE = ("x.object", "x.position")
+_EVENT = ("x.source", "x.day", "x.uid")
 _ATTEMPTS = 20
 _PAUSE = 0.05
 
@@ -145,10 +146,16 @@ class LakeWriter:
                 yield pl.read_parquet(self._root / self._table.name / part.path, columns=list(columns), glob=False, hive_partitioning=False)
 
     def withdraw(self, rows: pl.DataFrame) -> None:
-        """Take rows of EARLIER batches out of the table in the same commit: columns x.source, x.day and x.uid."""
+        """Take rows of EARLIER batches out of the table in the same commit: columns x.source, x.day, x.uid and, for hits of one rule, ``rule``."""
         self._check_open()
         if rows.height:
-            self._withdrawn.append(rows.select("x.source", "x.day", "x.uid"))
+            self._withdrawn.append(rows.select(name for name in (*_EVENT, "rule") if name in rows.columns))
+
+    @property
+    def withdrawn(self) -> pl.DataFrame:
+        """The events whose rows are taken out as a whole: x.source, x.day, x.uid."""
+        whole = [rows for rows in self._withdrawn if rows.columns == list(_EVENT)]
+        return pl.concat(whole) if whole else pl.DataFrame(schema={name: EVENTS.columns[name] for name in _EVENT})
 
     def commit(self, digest: str) -> bool:
         """Make everything visible in one step, signed with the batch number and the plan's digest. False: an earlier run had done so already.
@@ -267,17 +274,24 @@ class LakeWriter:
         """Files of earlier batches written anew without the withdrawn rows, and the log entries that take the old ones out."""
         if not self._withdrawn:
             return [], []
-        gone = pl.concat(self._withdrawn).unique()
-        keys = [name for name in gone.columns if name in self._table.stored]
+        kinds: dict[tuple[str, ...], list[pl.DataFrame]] = {}
+        for rows in self._withdrawn:
+            kinds.setdefault(tuple(rows.columns), []).append(rows)
+        gone = [pl.concat(frames).unique() for frames in kinds.values()]
         rewritten: list[Part] = []
         removes: list[Any] = []
-        days = gone.select(self._table.partition).unique()
+        days = pl.concat([frame.select(self._table.partition) for frame in gone]).unique()
         for part in live_parts(table, self._table).join(days, on=self._table.partition, how="semi").iter_rows(named=True):
             path = self._root / self._table.name / part["path"]
-            lost = gone.filter(pl.all_horizontal(pl.col(name) == part[name] for name in self._table.partition)).select(keys)
-            if not pl.read_parquet(path, columns=keys, glob=False, hive_partitioning=False).join(lost, on=keys, how="semi").height:
+            here = pl.all_horizontal(pl.col(name) == part[name] for name in self._table.partition)
+            lost = [frame.filter(here).drop(self._table.partition) for frame in gone]
+            names = list(dict.fromkeys(name for frame in lost for name in frame.columns))
+            looked = pl.read_parquet(path, columns=names, glob=False, hive_partitioning=False)
+            if not any(looked.join(frame, on=frame.columns, how="semi").height for frame in lost):
                 continue
-            left = pl.read_parquet(path, glob=False, hive_partitioning=False).join(lost, on=keys, how="anti", maintain_order="left")
+            left = pl.read_parquet(path, glob=False, hive_partitioning=False)
+            for frame in lost:
+                left = left.join(frame, on=frame.columns, how="anti", maintain_order="left")
             missing = [pl.lit(None, dtype=self._table.columns[name]).alias(name) for name in self._table.stored if name not in left.columns]
             if left.height:
                 partition = tuple(str(part[name]) for name in self._table.partition)

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.schema import COLUMNS
+from engine.schema import STORED
 
 Cli = Callable[..., Any]
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -60,7 +60,7 @@ def test_ndjson_keys_are_columns_nulls_are_left_out_and_duplicates_count_once(lo
     assert ran.code == 0
     found.sort(key=lambda event: str(event["time"]))
     assert [event["api.operation"] for event in found] == ["ListUsers", "CreateUser", "InvokeModel"]
-    assert all(event.keys() <= COLUMNS.keys() and None not in event.values() for event in found)
+    assert all(event.keys() <= STORED.keys() and None not in event.values() for event in found)
     assert all("raw_data" not in event for event in found)
     assert found[0]["time"].startswith("2026-03-01T12:00:01")
     assert found[0]["src_endpoint.ip"] == "203.0.113.7"
@@ -108,7 +108,7 @@ def test_limit_source_and_time(logs: Path, cli: Cli) -> None:
 def test_csv_has_every_column_and_one_row_an_event(logs: Path, cli: Cli) -> None:
     rows = list(csv.DictReader(io.StringIO(cli("events", logs, "--format", "csv").out)))
     assert len(rows) == 3
-    assert list(rows[0]) == [name for name in COLUMNS if name != "raw_data"]
+    assert list(rows[0]) == [name for name in STORED if name != "raw_data"]
 
 
 @pytest.mark.parametrize("options", [(), ("--show-content",), ("--raw",)])
@@ -117,7 +117,7 @@ def test_parquet_has_the_types_of_the_schema(logs: Path, cli: Cli, tmp_path: Pat
     assert cli("events", logs, "--format", "parquet", "-o", out, *options).code == 0
     frame = pl.read_parquet(out)
     assert frame.height == 3
-    assert dict(frame.schema) == {name: column.dtype for name, column in COLUMNS.items() if name != "raw_data" or options == ("--raw",)}
+    assert dict(frame.schema) == {name: column.dtype for name, column in STORED.items() if name != "raw_data" or options == ("--raw",)}
     assert frame["time"].null_count() == 0
 
 

@@ -6,7 +6,10 @@ import csv
 import gzip
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -320,3 +323,14 @@ def test_paths_of_built_in_rules_do_not_tell_where_they_are_installed(sample_sca
     paths = {alert.rule.path or "" for alert in sample_scan.alerts}
     assert paths
     assert all(path.startswith("detections/") for path in paths)
+
+
+def test_pandas_is_not_imported_where_it_is_installed(folder: Path, tmp_path: Path) -> None:
+    made = tmp_path / "installed" / "pandas"
+    made.mkdir(parents=True)
+    (made / "__init__.py").write_text("raise SystemExit('pandas was imported')", encoding="utf-8")
+    paths = os.pathsep.join((str(made.parent), str(ROOT)))
+    command = [sys.executable, "-m", "engine.cli", "scan", str(folder), "--jobs", "1"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"uid"' in done.stdout

@@ -49,7 +49,7 @@ AWS: list[tuple[str, dict[str, Any], list[Told]]] = [
     (
         "ai.logging",
         aws("bedrock", "PutModelInvocationLoggingConfiguration", LOGGING),
-        [(REGION, "", {"on": True, "to": ["s3"], "text": True, "image": False})],
+        [(REGION, "", {"on": True, "to": ["s3:example-data"], "text": True, "image": False})],
     ),
     ("ai.logging", aws("bedrock", "PutModelInvocationLoggingConfiguration"), [(REGION, "", None)]),
     ("ai.logging", aws("bedrock", "DeleteModelInvocationLoggingConfiguration"), [(REGION, "", {"on": False})]),
