@@ -249,7 +249,8 @@ def _asserted(tally: Tally, found: Sequence[Incident], alerts: Mapping[str, Aler
                     by_cloud[cloud].append(event.uid)
             for one, other in combinations(sorted(by_cloud), 2):
                 pair = truth.story(by_cloud[one]), truth.story(by_cloud[other])
-                _judge(tally, _one_story(*pair), {"incident": incident.uid, "alert": alert.rule.title, "alerts": [uid], "stories": list(pair)})
+                right = _one_story(*pair) or len(truth.people(alert)) == 1
+                _judge(tally, right, {"incident": incident.uid, "alert": alert.rule.title, "alerts": [uid], "stories": list(pair)})
 
 
 def _one_story(one: str | None, other: str | None) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.incident_figures import Tally, Truth, measure
 from engine.incidents.kernel import incidents
-from engine.model import Alert, EventRef, Incident, Join, Level, Principal, Strength
+from engine.model import Alert, Entity, EventRef, Incident, Join, Level, Principal, Strength
 from tests.incident_samples import START, alert
 
 PERSON = {"name": "ada@example.com", "kind": "person", "entities": ["email:ada@example.com", "aws.key:AKIAADA", "entra.object:oid-ada"]}
@@ -142,6 +142,8 @@ def test_an_alert_that_holds_records_of_two_clouds_asserts_a_link() -> None:
     right, wrong = over("e-x1", "e-x3"), over("e-x1", "e-o9")
     assert figures([right], [incident("a", right)])["link_precision"] == 1.0
     assert figures([wrong], [incident("a", wrong)])["link_precision"] == 0.0
+    of_ada = replace(wrong, entities=(Entity("credential", "AKIAADA"), Entity("user", "oid-ada")))
+    assert figures([of_ada], [incident("a", of_ada)])["link_precision"] == 1.0
     assert figures([right], [incident("a", right)])["link_recall"] == 1.0
 
 
