@@ -27,6 +27,7 @@ from engine.incidents.kernel import Given
 from engine.incidents.kernel import incidents as make_incidents
 from engine.model import Alert, Incident, Level
 from engine.pipeline.batch import Found, Settings, isolated, work
+from engine.pipeline.changes import changed_by
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents, rule_facts
@@ -97,6 +98,12 @@ class World:
         finally:
             index.close()
         lost = losers.places.rename({"object": "object_index", "position": "x.position"}).with_columns(pl.col("x.position").cast(pl.Int64))
+        if gathered.telling:
+            facts = [frame for frames in gathered.facts.values() for frame in frames]
+            telling = pl.concat(gathered.telling).join(lost, on=["object_index", "x.position"], how="anti")
+            for changed in changed_by(facts, telling, program, mappings, settings):
+                gathered.hits.append(changed.hits)
+                gathered.edges.append(changed.edges)
         return cls(gathered.parts(lost), program, mappings, now)
 
     def judged(self, without: Iterable[str] = (), off: frozenset[str] = frozenset()) -> Judged:
@@ -146,12 +153,14 @@ class _Gathered:
     edges: list[pl.DataFrame] = field(default_factory=list)
     sightings: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
     facts: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    telling: list[pl.DataFrame] = field(default_factory=list)
     latest: dict[str, datetime] = field(default_factory=dict)
 
     def take(self, found: Found) -> None:
         """What a batch gave: of sightings and facts one frame for each source in it."""
         self.hits += found.hits
         self.edges += found.edges
+        self.telling += found.telling
         for frames, kept in ((found.sightings, self.sightings), (found.facts, self.facts)):
             for source, frame in zip(found.spans, frames, strict=True):
                 kept.setdefault(source, []).append(frame)

@@ -144,11 +144,10 @@ def work(
             found.sightings.append(sightings_in(events))
         found.edges.append(issued(events, mapping))
         facts = facts_of(events, mapping)
-        if facts.height:
-            found.facts.append(facts)
-            if mapping.source in program.diff_plans:
-                rows = events["x.uid"].is_in(facts["event_uid"].unique().implode()).arg_true()
-                found.telling.append(in_own_memory(events[rows].select(TELLING).with_columns(objects.gather(rows).alias("object_index"))))
+        found.facts.append(facts)
+        if facts.height and mapping.source in program.diff_plans:
+            rows = events["x.uid"].is_in(facts["event_uid"].unique().implode()).arg_true()
+            found.telling.append(in_own_memory(events[rows].select(TELLING).with_columns(objects.gather(rows).alias("object_index"))))
         if plan.rules and (hits := detect(events, plan)).height:
             those = matched(hits, events, objects, mapping, program, settings)
             found.hits.append(with_evidence(hits, those, mapping, program))

@@ -152,7 +152,7 @@ def _gather(
                 index.add(rows)
             rejects.keep([*found.rejects, *found.batch.rejects, *found.batch.failed])
             edges += [in_own_memory(each.select(EDGE)) for each in found.edges if each.height]
-            facts.extend(found.facts)
+            facts.extend(each for each in found.facts if each.height)
             telling.extend(found.telling)
             if len(edges) > _PARTS:
                 edges = [pl.concat(edges).unique()]

@@ -159,7 +159,7 @@ def _gather(
                 store.add(hits)
             edges.extend(found.edges)
             sightings.extend(found.sightings)
-            facts.extend(found.facts)
+            facts.extend(each for each in found.facts if each.height)
             telling.extend(found.telling)
             if len(edges) > _PARTS:
                 edges, sightings = [together(edges)], [pl.concat(sightings).unique()]
