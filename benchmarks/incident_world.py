@@ -25,6 +25,7 @@ from engine.identity.edges import together
 from engine.incidents.circumstances import circumstances
 from engine.incidents.kernel import Given
 from engine.incidents.kernel import incidents as make_incidents
+from engine.incidents.sightings import spelled
 from engine.model import Alert, Incident, Level
 from engine.pipeline.batch import Found, Settings, isolated, work
 from engine.pipeline.changes import Changed, changed_by
@@ -117,7 +118,7 @@ class World:
             matched = pl.concat(hits, how="diagonal_relaxed")
             raised = raise_alerts(matched, program, self.mappings, latest, self.now, lambda places: {}, self._behind(tuple(parts), edges))
         found = raise_incidents(raised.alerts, program.ruleset, self.mappings, edges, sightings, facts)
-        seen = pl.concat(sightings) if sightings else Given().sightings
+        seen = spelled(pl.concat(sightings)) if sightings else Given().sightings
         about = circumstances(raised.alerts, together_facts(facts))
         return Judged(raised.alerts, found, Given(rule_facts(program.ruleset), together(edges), seen, about))
 
