@@ -25,13 +25,15 @@ from engine.identity.edges import together
 from engine.incidents.circumstances import circumstances
 from engine.incidents.kernel import Given
 from engine.incidents.kernel import incidents as make_incidents
+from engine.incidents.sightings import spelled
 from engine.model import Alert, Incident, Level
 from engine.pipeline.batch import Found, Settings, isolated, work
-from engine.pipeline.changes import changed_by
+from engine.pipeline.changes import Changed, changed_by
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents, rule_facts
 from engine.pipeline.run import portable
+from engine.posture.facts import empty as empty_facts
 from engine.posture.facts import together as together_facts
 from engine.schema import Mapping
 from engine.sigma.cache import load_cached
@@ -49,6 +51,7 @@ class Part:
     edges: pl.DataFrame
     sightings: pl.DataFrame
     facts: pl.DataFrame
+    telling: pl.DataFrame | None
     latest: datetime
 
 
@@ -78,6 +81,7 @@ class World:
     mappings: MappingOf[str, Mapping]
     now: datetime
     known: dict[tuple[str, ...], pl.DataFrame] = field(default_factory=dict, repr=False)
+    changes: dict[tuple[str, ...], list[Changed]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, folder: Path, now: datetime, sources: Sequence[str | Path] | None = None) -> World:
@@ -98,12 +102,6 @@ class World:
         finally:
             index.close()
         lost = losers.places.rename({"object": "object_index", "position": "x.position"}).with_columns(pl.col("x.position").cast(pl.Int64))
-        if gathered.telling:
-            facts = [frame for frames in gathered.facts.values() for frame in frames]
-            telling = pl.concat(gathered.telling).join(lost, on=["object_index", "x.position"], how="anti")
-            for changed in changed_by(facts, telling, program, mappings, settings):
-                gathered.hits.append(changed.hits)
-                gathered.edges.append(changed.edges)
         return cls(gathered.parts(lost), program, mappings, now)
 
     def judged(self, without: Iterable[str] = (), off: frozenset[str] = frozenset()) -> Judged:
@@ -111,16 +109,29 @@ class World:
         parts = {source: part for source, part in self.parts.items() if source not in set(without)}
         program = self._program(off)
         edges, sightings, facts = ([getattr(part, name) for part in parts.values()] for name in ("edges", "sightings", "facts"))
-        hits = [part.hits for part in parts.values() if part.hits.height]
+        changed = self._changed(tuple(parts))
+        edges += [each.edges for each in changed]
+        hits = [*(part.hits for part in parts.values() if part.hits.height), *(each.hits for each in changed)]
         raised = Raised()
         if hits:
             latest = {source: part.latest for source, part in parts.items()}
             matched = pl.concat(hits, how="diagonal_relaxed")
             raised = raise_alerts(matched, program, self.mappings, latest, self.now, lambda places: {}, self._behind(tuple(parts), edges))
         found = raise_incidents(raised.alerts, program.ruleset, self.mappings, edges, sightings, facts)
-        seen = pl.concat(sightings) if sightings else Given().sightings
+        seen = spelled(pl.concat(sightings)) if sightings else Given().sightings
         about = circumstances(raised.alerts, together_facts(facts))
         return Judged(raised.alerts, found, Given(rule_facts(program.ruleset), together(edges), seen, about))
+
+    def _changed(self, sources: tuple[str, ...]) -> list[Changed]:
+        """What diff rules find where these sources tell all facts there are."""
+        if sources not in self.changes:
+            parts = [self.parts[source] for source in sources]
+            telling = [part.telling for part in parts if part.telling is not None]
+            facts = [part.facts for part in parts]
+            settings = Settings(now=self.now)
+            found = changed_by(facts, pl.concat(telling), self.program, self.mappings, settings) if telling else ()
+            self.changes[sources] = list(found)
+        return self.changes[sources]
 
     def _behind(self, sources: tuple[str, ...], edges: list[pl.DataFrame]) -> Callable[[pl.DataFrame], pl.DataFrame]:
         """Who stands behind the hits of these sources: the same whatever correlations make of them, so worked out once."""
@@ -152,18 +163,18 @@ class _Gathered:
     hits: list[pl.DataFrame] = field(default_factory=list)
     edges: list[pl.DataFrame] = field(default_factory=list)
     sightings: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
-    facts: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    facts: list[pl.DataFrame] = field(default_factory=list)
     telling: list[pl.DataFrame] = field(default_factory=list)
     latest: dict[str, datetime] = field(default_factory=dict)
 
     def take(self, found: Found) -> None:
-        """What a batch gave: of sightings and facts one frame for each source in it."""
+        """What a batch gave: of sightings one frame for each source in it."""
         self.hits += found.hits
         self.edges += found.edges
+        self.facts += found.facts
         self.telling += found.telling
-        for frames, kept in ((found.sightings, self.sightings), (found.facts, self.facts)):
-            for source, frame in zip(found.spans, frames, strict=True):
-                kept.setdefault(source, []).append(frame)
+        for source, frame in zip(found.spans, found.sightings, strict=True):
+            self.sightings.setdefault(source, []).append(frame)
         for source, moment in found.latest.items():
             self.latest[source] = max(self.latest.get(source, moment), moment)
 
@@ -171,6 +182,9 @@ class _Gathered:
         hits = pl.concat(self.hits, how="diagonal_relaxed") if self.hits else pl.DataFrame(schema={"x.source": pl.String})
         if hits.height:
             hits = hits.join(lost, on=["object_index", "x.position"], how="anti", maintain_order="left")
+        facts = pl.concat(self.facts).partition_by("source", as_dict=True) if self.facts else {}
+        told = pl.concat(self.telling).join(lost, on=["object_index", "x.position"], how="anti", maintain_order="left") if self.telling else None
+        telling = told.partition_by("x.source", as_dict=True) if told is not None else {}
         # Each source's own: of what several tell only the earliest proof would be left.
         edges = pl.concat(self.edges).partition_by("source", as_dict=True) if self.edges else {}
         return {
@@ -178,7 +192,8 @@ class _Gathered:
                 hits.filter(pl.col("x.source") == source),
                 together([edges[source,]] if (source,) in edges else []),
                 pl.concat(self.sightings[source]).unique(),
-                together_facts(self.facts[source]),
+                facts[source,] if (source,) in facts else empty_facts(),
+                telling.get((source,)),
                 latest,
             )
             for source, latest in self.latest.items()
