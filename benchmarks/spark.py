@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.scan import CLOUDTRAIL, write_logs, write_rules  # found from wherever this is run
 from engine.pipeline import ScanResult, Settings, scan
-from engine.pipeline.far_alerts import CORRELATING
+from engine.pipeline.far.alerts import CORRELATING
 from engine.runners.base import Runner
 from engine.runners.spark import SparkRunner
 from engine.runners.spark_session import spark_session

@@ -13,7 +13,7 @@ from engine.model import Alert, CorrelationAlert, Entity, Evaluation, EventRef, 
 
 if TYPE_CHECKING:
     from engine.pipeline import ScanResult, Settings, evaluate, scan
-    from engine.pipeline.hunting import OpenLake, open_lake
+    from engine.pipeline.hunts.hunting import OpenLake, open_lake
     from engine.runners.spark import SparkRunner
 
 __all__ = [
@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(pipeline, name)
     if name in _HUNTING:
-        from engine.pipeline import hunting
+        from engine.pipeline.hunts import hunting
 
         return getattr(hunting, name)
     if name == "SparkRunner":

@@ -21,7 +21,7 @@ import duckdb  # noqa: F401
 from connectors.sources import functions, load_mappings, usual_functions
 from engine.config import load_config
 from engine.errors import CrosswindError
-from engine.pipeline.scheduled import run
+from engine.pipeline.watch.scheduled import run
 from engine.report.batches import exit_code
 from engine.sinks.file import FileSink
 from engine.store.lake_writer import LakeWriter

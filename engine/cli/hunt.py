@@ -64,7 +64,7 @@ def sql(
     reads any field of the record, `field_list` all its values. Nothing but the lake can be read, and nothing can be written.
     """
     from engine.hunt.session import Bounds
-    from engine.pipeline.hunting import open_lake
+    from engine.pipeline.hunts.hunting import open_lake
 
     text = sys.stdin.read() if query == "-" else query
     began, ended = _range(start, end)
@@ -93,7 +93,7 @@ def run_saved(
     from engine.cli.times import parse_time
     from engine.hunt.saved import hunt_of
     from engine.hunt.session import Bounds
-    from engine.pipeline.hunting import open_lake
+    from engine.pipeline.hunts.hunting import open_lake
 
     now = datetime.now(UTC)
     began, ended = _range(start, end)
@@ -114,7 +114,7 @@ def list_saved(
     format: Annotated[PlainFormat | None, typer.Option("--format", help="A table on a terminal, NDJSON when piped.")] = None,  # noqa: A002
 ) -> int:
     """List the saved hunts."""
-    from engine.pipeline.hunting import saved_hunts
+    from engine.pipeline.hunts.hunting import saved_hunts
     from engine.report.hunts import write_hunts
 
     write_hunts(saved_hunts(config).values(), _plain(format), sys.stdout)
@@ -146,7 +146,7 @@ def sigma(
 
     from engine.cli.opened import opened_runner
     from engine.model import Level
-    from engine.pipeline.hunting import open_lake
+    from engine.pipeline.hunts.hunting import open_lake
     from engine.sigma.variables import parse as parse_variables
 
     began, ended = _range(start, end)
@@ -177,8 +177,8 @@ def fields(
     format: Annotated[PlainFormat | None, typer.Option("--format", help="A table on a terminal, NDJSON when piped.")] = None,  # noqa: A002
 ) -> int:
     """Show what is there of a source: columns and fields of its records, how full they are and their most frequent values."""
-    from engine.pipeline.hunt_events import field_use
-    from engine.pipeline.hunting import open_lake
+    from engine.pipeline.hunts.events import field_use
+    from engine.pipeline.hunts.hunting import open_lake
     from engine.report.hunts import write_fields
 
     began, ended = _range(start, end)
@@ -198,8 +198,8 @@ def show(
     format: Annotated[PlainFormat | None, typer.Option("--format", help="Text on a terminal, NDJSON when piped.")] = None,  # noqa: A002
 ) -> int:
     """Show one event: its record, its columns and where it came from."""
-    from engine.pipeline.hunt_events import stored_event
-    from engine.pipeline.hunting import open_lake
+    from engine.pipeline.hunts.events import stored_event
+    from engine.pipeline.hunts.hunting import open_lake
     from engine.report.hunts import pivot_line, write_event
 
     began, ended = _range(start, end)

@@ -106,7 +106,7 @@ def renormalize(config: ConfigFile = None, format: Shown = None) -> int:  # noqa
 
     Identities stay as they are, and so do hits and alerts. Events that the mapping of today cannot read stay too, and are counted as kept.
     """
-    from engine.pipeline.renormalize import renormalize as work
+    from engine.pipeline.lasting.renormalize import renormalize as work
 
     _, opened = _open(config)
     _show(work(opened), format)

@@ -42,7 +42,7 @@ def check(paths: Paths = None, pipelines: Pipelines = None, variables: Variables
     Each finding has its place. Exit code 3 when there are errors; warnings and hints cost nothing.
     """
     from engine.documents.destination import open_output
-    from engine.pipeline.rule_lint import check as run
+    from engine.pipeline.authoring.lint import check as run
     from engine.report.findings import write_findings
     from engine.report.rule_files import rule_files
 
@@ -64,7 +64,7 @@ def try_(
     A test goes the way of a scan: the record is recognised, normalised and run through the compiled rule. Exit code 3 when a test failed.
     """
     from engine.documents.destination import check_outputs, open_output
-    from engine.pipeline.rule_testing import run_tests
+    from engine.pipeline.authoring.testing import run_tests
     from engine.report.rule_files import rule_files
     from engine.report.rule_tests import write_junit, write_tested
 
@@ -114,7 +114,7 @@ def explain(
     """Say why a rule matches records or does not: its condition, part by part, true or false, with the value each part saw."""
     from engine.documents.destination import open_output
     from engine.documents.escaping import safe_text
-    from engine.pipeline.rule_explain import explain as run
+    from engine.pipeline.authoring.explain import explain as run
     from engine.report.explanation import write_explanation
     from engine.report.rule_files import rule_files
 
@@ -136,7 +136,7 @@ def show(
 ) -> int:
     """Show a rule: the sources that feed it, where its fields are found there, its condition, its tags by name, its correlations."""
     from engine.documents.destination import open_output
-    from engine.pipeline.rule_show import show as run
+    from engine.pipeline.authoring.show import show as run
     from engine.report.rule_files import rule_files
     from engine.report.rule_view import write_views
 
@@ -160,7 +160,7 @@ def coverage(
     """Count the rules for each tactic and technique of ATT&CK and ATLAS and each risk of the OWASP lists for LLM applications and agents."""
     from engine.documents.destination import check_outputs, open_output
     from engine.documents.escaping import safe_text
-    from engine.pipeline.rule_coverage import cover
+    from engine.pipeline.authoring.coverage import cover
     from engine.report.coverage import write_coverage
     from engine.report.rule_files import rule_files
 
@@ -182,7 +182,7 @@ def new(
     """Write a first version of a rule, with tests, that loads and passes them as it is."""
     from engine.documents.destination import check_outputs, open_output
     from engine.errors import UsageError
-    from engine.pipeline.rule_template import template
+    from engine.pipeline.authoring.template import template
 
     check_outputs(output=output)
     if output is not None and output.exists():

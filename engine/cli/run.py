@@ -41,8 +41,8 @@ def run(
     from engine.cli.times import parse_time
     from engine.config import load_config
     from engine.documents.destination import check_outputs, open_output
-    from engine.pipeline.scheduled import Backfill
-    from engine.pipeline.scheduled import run as work
+    from engine.pipeline.watch.scheduled import Backfill
+    from engine.pipeline.watch.scheduled import run as work
     from engine.report.batches import exit_code, print_run, to_json
 
     now = datetime.now(UTC)

@@ -42,7 +42,7 @@ def schedule(
     settings = load_config(config, os.environ)
     if show:
         return _list(settings)
-    from engine.pipeline import serve
+    from engine.pipeline.watch import serve
     from engine.schedule.logs import logger
 
     if once:
@@ -53,7 +53,7 @@ def schedule(
 
 def _list(settings: Any) -> int:
     from engine.documents.destination import open_output
-    from engine.pipeline.serve import upcoming
+    from engine.pipeline.watch.serve import upcoming
     from engine.report.job_list import print_jobs
 
     found = upcoming(settings)

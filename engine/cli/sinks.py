@@ -36,7 +36,7 @@ def install(
     """Put the templates into Elasticsearch, make the folders of files. May be repeated; exit code 3 when a sink failed."""
     from engine.config import load_config
     from engine.documents.destination import open_output
-    from engine.pipeline.delivering import install as run
+    from engine.pipeline.lasting.delivering import install as run
     from engine.report.sink_view import write_tried
 
     tried = run(load_config(file, os.environ), names or (), kibana=kibana)
@@ -50,7 +50,7 @@ def try_(names: Names = None, file: File = None, form: Form = Format.table) -> i
     """Find out whether deliveries would work, without making one: addresses, credentials, templates, blocks. Exit code 3 when not."""
     from engine.config import load_config
     from engine.documents.destination import open_output
-    from engine.pipeline.delivering import test as run
+    from engine.pipeline.lasting.delivering import test as run
     from engine.report.sink_view import write_tried
 
     tried = run(load_config(file, os.environ), names or ())
@@ -64,7 +64,7 @@ def status(file: File = None, form: Form = Format.table) -> int:
     """Show what waits for each sink and what was refused for good, with the server's reason. Exit code 3 when something was refused."""
     from engine.config import load_config
     from engine.documents.destination import open_output
-    from engine.pipeline.delivering import standing
+    from engine.pipeline.lasting.delivering import standing
     from engine.report.sink_view import write_standing
     from engine.store.state import State
 
@@ -86,7 +86,7 @@ def replay(
     """Deliver dead letters again, after what the server complained of was repaired, and all else that waits. Exit code 3 when something failed."""
     from engine.config import load_config
     from engine.documents.destination import open_output
-    from engine.pipeline.delivering import replay as run
+    from engine.pipeline.lasting.delivering import replay as run
     from engine.report.sink_view import write_drained
     from engine.store.state import State
 

@@ -37,7 +37,7 @@ def backup(file: Annotated[Path, typer.Argument(help="A file that does not exist
 def check(config: ConfigFile = None) -> int:
     """Check that state and lake know the same batches. Where they do not, says so and exits with 3."""
     from engine.config import load_config
-    from engine.pipeline.state_care import check_age
+    from engine.pipeline.lasting.state_care import check_age
     from engine.store.lake import Lake
     from engine.store.state import State
 
@@ -58,7 +58,7 @@ def repair(config: ConfigFile = None) -> int:
     alerts since the backup is lost. The next run reads again what was collected since then; events that are in the lake are known by their identity.
     """
     from engine.config import load_config
-    from engine.pipeline.scheduled import repair_state
+    from engine.pipeline.watch.scheduled import repair_state
 
     done = repair_state(load_config(config, os.environ), lambda: datetime.now(UTC))
     if done is None:

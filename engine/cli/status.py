@@ -28,7 +28,7 @@ def status(
 
     from engine.cli.times import parse_time
     from engine.config import load_config
-    from engine.pipeline.status import status as look
+    from engine.pipeline.watch.status import status as look
     from engine.report.status import write_status
 
     now = datetime.now(UTC)

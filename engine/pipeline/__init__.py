@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.pipeline.authoring.checks import RuleTest, check_rule_tests, rule_tests
     from engine.pipeline.batch import Settings
     from engine.pipeline.evaluation import evaluate
-    from engine.pipeline.rule_checks import RuleTest, check_rule_tests, rule_tests
     from engine.pipeline.run import Progress, ScanResult, scan
     from engine.pipeline.show import EventsRun, events
     from engine.schema import Mapping
@@ -35,13 +35,13 @@ __all__ = [
 _HOMES = {
     "EventsRun": "show",
     "Progress": "run",
-    "RuleTest": "rule_checks",
+    "RuleTest": "authoring.checks",
     "ScanResult": "run",
     "Settings": "batch",
-    "check_rule_tests": "rule_checks",
+    "check_rule_tests": "authoring.checks",
     "evaluate": "evaluation",
     "events": "show",
-    "rule_tests": "rule_checks",
+    "rule_tests": "authoring.checks",
     "scan": "run",
 }
 

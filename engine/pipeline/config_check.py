@@ -159,7 +159,7 @@ def _secret_files(read: Read, config: Config) -> list[ConfigFinding]:
 
 
 def _job(job: JobConfig, commands: Sequence[str]) -> Found:
-    from engine.pipeline.serve import CHECK, refused
+    from engine.pipeline.watch.serve import CHECK, refused
     from engine.schedule.service import first_due
     from engine.schedule.triggers import trigger
 

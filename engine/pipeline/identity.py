@@ -18,7 +18,7 @@ from engine.identity.chain import Account, account, named
 from engine.identity.edges import together
 from engine.model import RunReport
 from engine.pipeline.batch import Found, Settings, events_of
-from engine.pipeline.hunting import open_lake
+from engine.pipeline.hunts.hunting import open_lake
 from engine.pipeline.identity_edges import issued, paths_for_edges, told
 from engine.pipeline.run import run
 from engine.pipeline.show import EventsRun

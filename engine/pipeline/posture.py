@@ -16,8 +16,8 @@ from connectors.sources import load_mappings
 from engine.errors import InputError, UsageError
 from engine.model import RunReport
 from engine.pipeline.batch import Found, Settings, events_of
-from engine.pipeline.hunting import open_lake
-from engine.pipeline.lake_identities import facts_of_lake
+from engine.pipeline.hunts.hunting import open_lake
+from engine.pipeline.lasting.lake_identities import facts_of_lake
 from engine.pipeline.posture_facts import OPERATION, facts_of
 from engine.pipeline.run import run
 from engine.pipeline.show import EventsRun

@@ -120,7 +120,7 @@ def scan(
     if runner.shares_memory:
         looked = _gather(given, streams, settings, program, mappings, progress)
     else:
-        from engine.pipeline.far_scan import gather_far
+        from engine.pipeline.far.scan import gather_far
 
         looked = gather_far(given, settings, program, mappings, runner)
     raised, counts, totals = looked.raised, looked.counts, looked.totals

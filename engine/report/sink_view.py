@@ -11,7 +11,7 @@ from engine.documents.common import timestamp
 from engine.documents.escaping import safe_json, safe_text
 
 if TYPE_CHECKING:
-    from engine.pipeline.delivering import Standing, Tried
+    from engine.pipeline.lasting.delivering import Standing, Tried
     from engine.sinks.drain import Drained
 
 

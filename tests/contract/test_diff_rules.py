@@ -14,11 +14,11 @@ from engine.detect.program import compile_program
 from engine.errors import UnsupportedFeature
 from engine.hunt.sql import compile_sql
 from engine.pipeline import Settings, check_rule_tests, evaluate, scan
-from engine.pipeline.hunt_sigma import hunt_sigma
-from engine.pipeline.rule_checks import malformed
-from engine.pipeline.rule_explain import explain
-from engine.pipeline.rule_lint import check
-from engine.pipeline.scheduled import Backfill, run
+from engine.pipeline.authoring.checks import malformed
+from engine.pipeline.authoring.explain import explain
+from engine.pipeline.authoring.lint import check
+from engine.pipeline.hunts.sigma import hunt_sigma
+from engine.pipeline.watch.scheduled import Backfill, run
 from engine.report.rule_files import RuleFiles
 from engine.sigma.load import load
 from tests.change_samples import STRONGER, WEAKER, logging

@@ -15,8 +15,8 @@ from engine.config import load_config
 from engine.identity.edges import together
 from engine.model import Level, RunReport
 from engine.pipeline import ScanResult, Settings, scan
-from engine.pipeline.hunt_sigma import hunt_sigma
-from engine.pipeline.scheduled import RunSummary, run
+from engine.pipeline.hunts.sigma import hunt_sigma
+from engine.pipeline.watch.scheduled import RunSummary, run
 from engine.posture.facts import together as together_facts
 from engine.runners.base import Runner
 from engine.simulate.sample import simulate

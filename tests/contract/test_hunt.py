@@ -23,8 +23,8 @@ from engine.hunt.saved import next_steps, read_hunt
 from engine.hunt.session import Bounds
 from engine.hunt.sql import compile_sql
 from engine.pipeline import ScanResult
-from engine.pipeline.hunt_records import Objects
-from engine.pipeline.hunting import OpenLake, saved_hunts
+from engine.pipeline.hunts.hunting import OpenLake, saved_hunts
+from engine.pipeline.hunts.records import Objects
 from engine.sigma.load import load
 from engine.sigma.tree import Rule
 from engine.store.lake import Lake
@@ -548,7 +548,7 @@ def events_of_day(day: int) -> pl.DataFrame:
 
 
 def test_the_look_up_of_fields_is_narrowed_by_conditions_on_columns(opened: OpenLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.pipeline import hunting
+    from engine.pipeline.hunts import hunting
 
     looked: list[int] = []
     read = hunting._cells

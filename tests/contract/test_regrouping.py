@@ -11,9 +11,9 @@ import pytest
 from engine.config import load_config
 from engine.identity.edges import EDGES
 from engine.incidents.sightings import sightings_of, totals_of
-from engine.pipeline import origins
-from engine.pipeline.lake_identities import KEPT, edges_about, sightings_about
-from engine.pipeline.scheduled import run as work
+from engine.pipeline.lasting import origins
+from engine.pipeline.lasting.lake_identities import KEPT, edges_about, sightings_about
+from engine.pipeline.watch.scheduled import run as work
 from engine.store.lake import Lake
 from tests.incident_samples import EVE, KEY, edges
 from tests.running import Place, call

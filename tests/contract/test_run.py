@@ -13,7 +13,7 @@ import pytest
 from engine.config import load_config
 from engine.model import Level, State
 from engine.pipeline import ScanResult
-from engine.pipeline.scheduled import run as work
+from engine.pipeline.watch.scheduled import run as work
 from engine.store.lake_care import retain
 from tests.conftest import SAMPLE, Ran
 from tests.logs import lines

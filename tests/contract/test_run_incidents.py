@@ -11,7 +11,7 @@ import pytest
 
 from engine.config import load_config
 from engine.pipeline import ScanResult
-from engine.pipeline.scheduled import run as work
+from engine.pipeline.watch.scheduled import run as work
 from tests.conftest import SAMPLE, Ran
 from tests.property.test_run_batches import NOW
 from tests.running import Place, call, rule

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from connectors import sources
-from engine.pipeline import ingest
-from engine.pipeline.redetect import redetect
+from engine.pipeline.lasting import ingest
+from engine.pipeline.lasting.redetect import redetect
 from engine.schema import Mapping
 from tests.conftest import Ran
 from tests.running import Place, call, many, rule
@@ -62,7 +62,7 @@ def standing(place: Place) -> list[str]:
 def with_mapping(monkeypatch: pytest.MonkeyPatch, change: Callable[[Mapping], Mapping]) -> None:
     """Let crosswind have another mapping of CloudTrail."""
     changed = MappingProxyType({**sources.load_mappings(), TRAIL: change(sources.load_mappings()[TRAIL])})
-    for module in ("engine.pipeline.scheduled", "engine.pipeline.configured", "engine.pipeline.redetect", "engine.pipeline.batch"):
+    for module in ("engine.pipeline.watch.scheduled", "engine.pipeline.configured", "engine.pipeline.lasting.redetect", "engine.pipeline.batch"):
         monkeypatch.setattr(f"{module}.load_mappings", lambda: changed)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.config import load_config
-from engine.pipeline.scheduled import run as work
+from engine.pipeline.watch.scheduled import run as work
 from tests.running import Place, call, rule
 
 NOW = datetime(2026, 4, 20, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pytest
 from sigma.collection import SigmaCollection
 from sigma.exceptions import SigmaError
 
-from engine.pipeline.sigma_backend import CrosswindBackend
+from engine.pipeline.authoring.sigma_backend import CrosswindBackend
 from tests.hunting import LOGGING_STOPPED, STOPPED, output_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,9 +61,9 @@ def test_rules_come_from_files_and_tables_have_names(tmp_path: Path) -> None:
 
 def test_pysigma_discovers_the_backend_where_the_wheel_puts_it(tmp_path: Path) -> None:
     included = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    target = tmp_path / included["engine/pipeline/sigma_plugin.py"]
+    target = tmp_path / included["engine/pipeline/authoring/sigma_plugin.py"]
     target.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "engine/pipeline/sigma_plugin.py", target)
+    shutil.copy(ROOT / "engine/pipeline/authoring/sigma_plugin.py", target)
     code = "from sigma.plugins import InstalledSigmaPlugins as P; print(sorted(P.autodiscover(True, False, False).backends))"
     found = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": f"{tmp_path}:{ROOT}"}, cwd=tmp_path, capture_output=True, text=True, check=True

@@ -228,5 +228,5 @@ def test_sinks_are_registered_under_their_file_names() -> None:
 
 
 def test_clients_are_loaded_only_where_something_is_sent() -> None:
-    loads = "import sys, engine.sinks, engine.sinks.drain, engine.pipeline.delivering; print({'elasticsearch', 'urllib3'} & set(sys.modules))"
+    loads = "import sys, engine.sinks, engine.sinks.drain, engine.pipeline.lasting.delivering; print({'elasticsearch', 'urllib3'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "set()"

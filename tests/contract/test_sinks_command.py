@@ -13,7 +13,7 @@ import typer
 from engine.cli.sinks import sinks
 from engine.config import load_config
 from engine.errors import UsageError
-from engine.pipeline.delivering import deliver
+from engine.pipeline.lasting.delivering import deliver
 from engine.store.records import BatchResult, Plan
 from engine.store.state import State
 from tests.alert_samples import alert

@@ -19,8 +19,8 @@ import pytest
 from engine.config import load_config
 from engine.errors import EngineError, StateError
 from engine.pipeline import Settings, scan
-from engine.pipeline.scheduled import run
-from engine.pipeline.spread import READING
+from engine.pipeline.far.spread import READING
+from engine.pipeline.watch.scheduled import run
 from engine.runners.base import Stage, StageProgress, never
 from engine.runners.spark import SparkRunner
 from engine.store.lake_care import vacuum

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.config import load_config
-from engine.pipeline.status import status
+from engine.pipeline.watch.status import status
 from engine.report.status import Status
 from tests.conftest import Ran
 from tests.killing import child, ended

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.pipeline import ingest, lake_batch
+from engine.pipeline.lasting import ingest, lake_batch
 from tests.conftest import Ran
 from tests.killing import child, ended
 from tests.logs import open_folder, without_rights

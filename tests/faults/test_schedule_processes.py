@@ -20,7 +20,7 @@ import pytest
 from engine.cli.schedule import schedule
 from engine.config import load_config
 from engine.errors import UsageError
-from engine.pipeline.scheduled import run
+from engine.pipeline.watch.scheduled import run
 from engine.store.jobs import job_records
 from engine.store.leases import WRITER, this_process
 from engine.store.records import Run

@@ -18,8 +18,8 @@ from engine.detect.program import Program, compile_program
 from engine.model import Alert, State
 from engine.pipeline.batch import Settings, work
 from engine.pipeline.correlating import watermarks
-from engine.pipeline.lake_hits import from_lake, to_lake
-from engine.pipeline.revising import Span, at_once, revision
+from engine.pipeline.lasting.lake_hits import from_lake, to_lake
+from engine.pipeline.lasting.revising import Span, at_once, revision
 from engine.sigma.load import load
 from engine.store.lake_tables import HITS
 from tests.examples import examples

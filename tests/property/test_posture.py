@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from engine.config import load_config
 from engine.pipeline import Settings
-from engine.pipeline.lake_identities import facts_of_lake
+from engine.pipeline.lasting.lake_identities import facts_of_lake
 from engine.pipeline.posture import posture_of
-from engine.pipeline.scheduled import run
+from engine.pipeline.watch.scheduled import run
 from engine.posture.facts import FACTS, together
 from engine.posture.history import HISTORY, at, history
 from tests.examples import examples

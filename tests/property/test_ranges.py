@@ -17,7 +17,7 @@ from connectors.ranges import count, cut
 from connectors.transports.base import Limits, Object
 from connectors.transports.files import FilesTransport
 from engine.model import Reject, Skip
-from engine.pipeline.object_ranges import divided
+from engine.pipeline.far.object_ranges import divided
 from engine.runners.base import Stage, never
 from tests.examples import examples
 from tests.sparks import FarRunner

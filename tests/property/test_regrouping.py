@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.incidents.kernel import Given, incidents
 from engine.model import Alert, Incident, Level, State
-from engine.pipeline.regrouping import regroup
+from engine.pipeline.lasting.regrouping import regroup
 from engine.store.incident_rows import Around
 from tests.examples import examples
 from tests.incident_samples import IP, KEY, RULES, alert, sightings

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config import load_config
-from engine.pipeline.scheduled import run
+from engine.pipeline.watch.scheduled import run
 from tests.examples import examples
 from tests.logs import event, lines
 from tests.property.test_batches import RULES

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.config import load_config
 from engine.pipeline import Settings, scan
-from engine.pipeline.scheduled import run
+from engine.pipeline.watch.scheduled import run
 from tests.examples import examples
 from tests.logs import event, lines
 from tests.running import Place

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from engine.pipeline import Settings, scan
-from engine.pipeline.correlation_checks import check_correlation_tests, correlation_tests
+from engine.pipeline.authoring.correlation_checks import check_correlation_tests, correlation_tests
 from engine.sigma.load import load
 from engine.sigma.ruleset import RuleSet
 from engine.sigma.tree import Correlation, Rule

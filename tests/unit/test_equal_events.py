@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.pipeline import equal_events
-from engine.pipeline.equal_events import NewOnes
+from engine.pipeline.far import equal_events
+from engine.pipeline.far.equal_events import NewOnes
 from engine.store.lake_tables import UID_HIGH
 
 

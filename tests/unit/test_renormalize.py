@@ -11,7 +11,7 @@ import pytest
 
 from connectors.normalize import normalize
 from connectors.sources import load_mappings
-from engine.pipeline.renormalize import renormalize
+from engine.pipeline.lasting.renormalize import renormalize
 from engine.store.lake import Lake
 from engine.store.lake_care import compact, verify
 from tests.unit.test_lake import parquet_files, put
@@ -111,7 +111,7 @@ def test_identities_and_what_was_odd_about_a_record_stay(lake: Lake) -> None:
 
 
 def test_a_file_that_is_gone_meanwhile_is_left(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.pipeline import renormalize as module
+    from engine.pipeline.lasting import renormalize as module
     from engine.store.lake_files import write_part
 
     put(lake, 1, as_older(normalised([record(1)])))

@@ -15,7 +15,7 @@ from engine.documents.native import to_native
 from engine.documents.ocsf import to_ocsf
 from engine.documents.output import csv_row
 from engine.model import Alert, State
-from engine.pipeline.self_check import SelfCheck
+from engine.pipeline.watch.self_check import SelfCheck
 from engine.schedule.attempts import DONE
 from engine.schedule.checks import RULES, Facts, Trouble, changes, subject_of, troubles, usual_gap
 from engine.schedule.clock import ClockWatch, Jump

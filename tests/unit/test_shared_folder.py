@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import StateError
-from engine.pipeline.shared_folder import check_shared, one_of_each_folder
+from engine.pipeline.far.shared_folder import check_shared, one_of_each_folder
 from engine.store.lake_files import Part
 
 

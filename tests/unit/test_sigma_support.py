@@ -8,8 +8,8 @@ import pytest
 
 from connectors.sources import load_mappings
 from engine.errors import RuleError
-from engine.pipeline.rule_lint import unresolved
-from engine.pipeline.rule_loading import load_files
+from engine.pipeline.authoring.lint import unresolved
+from engine.pipeline.authoring.loading import load_files
 from engine.report.rule_files import RuleFiles, read_files
 from engine.report.sigma_support import exceptions, support_page
 from engine.sigma.fields import applies

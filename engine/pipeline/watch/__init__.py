@@ -1,0 +1,1 @@
+"""It runs by itself and says how it is: jobs, health endpoint, self-check, status."""
