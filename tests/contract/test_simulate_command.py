@@ -74,7 +74,7 @@ def test_the_command_says_what_it_made(cli: Cli, tmp_path: Path) -> None:
     assert "not an empty directory" in again.err
     wrong = cli("simulate", "--campaigns", "d77", "--out", tmp_path / "other")
     assert wrong.code == 2
-    assert "no campaign d77: choose all, none or some of d01," in wrong.err
+    assert "no campaign d77: choose all, reports, none or some of d01," in wrong.err
     assert not (tmp_path / "other").exists()
 
 

@@ -48,25 +48,25 @@ def check(events: Sequence[Event], made: Sequence[Correlation], marks: Mapping[s
 
 
 @given(cases(chained=False))
-@examples(100)
+@examples(200)
 def test_kernel_equals_reference(case: Case) -> None:
     check(case.events, case.correlations)
 
 
 @given(cases(chained=True))
-@examples(100)
+@examples(200)
 def test_chains_equal_reference(case: Case) -> None:
     check(case.events, case.correlations)
 
 
 @given(CASES)
-@examples(100)
+@examples(200)
 def test_states_equal_reference(case: Case) -> None:
     check(case.events, case.correlations, case.watermarks)
 
 
 @given(CASES, st.randoms(use_true_random=False), st.integers(1, 4))
-@examples(60)
+@examples(100)
 def test_order_parts_and_copies_change_nothing(case: Case, shuffle: random.Random, parts: int) -> None:
     events, made = case.events, case.correlations
     hits = frame_of(events)

@@ -174,13 +174,13 @@ def check(conditions: list[Node], records: list[str]) -> None:
 
 
 @given(st.lists(trees, min_size=2, max_size=6), st.lists(events, min_size=4, max_size=12))
-@examples(200)
+@examples(400)
 def test_kernel_equals_reference(conditions: list[Node], records: list[str]) -> None:
     check(conditions, records)
 
 
 @given(st.lists(trees, min_size=2, max_size=6), st.lists(events, min_size=4, max_size=12))
-@examples(200)
+@examples(400)
 def test_fields_of_many_values_equal_reference(conditions: list[Node], records: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_module, "_MANY_VALUES", 1)
@@ -190,7 +190,7 @@ def test_fields_of_many_values_equal_reference(conditions: list[Node], records: 
 
 
 @given(st.lists(trees, min_size=2, max_size=6), st.lists(events, min_size=4, max_size=12))
-@examples(200)
+@examples(400)
 def test_windows_of_needles_equal_reference(conditions: list[Node], records: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_module, "_MANY_VALUES", 1)
@@ -204,7 +204,7 @@ def test_windows_of_needles_equal_reference(conditions: list[Node], records: lis
 
 
 @given(st.lists(trees, min_size=2, max_size=6), st.lists(events, min_size=4, max_size=12))
-@examples(200)
+@examples(400)
 def test_grouped_rows_and_small_pieces_equal_reference(conditions: list[Node], records: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(table_module, "_FEW", 0)
@@ -217,6 +217,6 @@ def test_grouped_rows_and_small_pieces_equal_reference(conditions: list[Node], r
 
 
 @given(leaves, st.lists(events, min_size=6, max_size=16))
-@examples(200)
+@examples(400)
 def test_single_leaves_equal_reference(leaf: Leaf, records: list[str]) -> None:
     check([leaf, Not(leaf)], records)
