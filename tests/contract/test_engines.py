@@ -21,6 +21,7 @@ from engine.posture.facts import together as together_facts
 from engine.runners.base import Runner
 from engine.simulate.sample import simulate
 from engine.store.lake_tables import TABLES
+from tests.change_samples import STRONGER, WEAKER, logging
 from tests.faults.test_bad_input import bad_objects
 from tests.lakes import sample_lake
 from tests.logs import ALERT, event, lines
@@ -78,7 +79,19 @@ def test_a_scan_of_the_corpus_is_the_same(apart: Runner, rules: str, scans: Scan
 def test_a_scan_of_a_generated_week_is_the_same(apart: Runner, tmp_path: Path) -> None:
     simulate(tmp_path, seed=11, start=datetime(2026, 3, 2, tzinfo=UTC), days=7, scale=0.3)
     now = datetime(2026, 3, 10, tzinfo=UTC)
-    same(scanned([tmp_path / "logs"], apart, now), scanned([tmp_path / "logs"], now=now))
+    wanted = scanned([tmp_path / "logs"], now=now)
+    assert wanted.alerts
+    same(scanned([tmp_path / "logs"], apart, now), wanted)
+
+
+def test_diff_rules_of_a_scan_find_the_same(divided: Divided, tmp_path: Path) -> None:
+    """The facts that one object tells decide about the events of another."""
+    for number in range(4):
+        (tmp_path / f"{number}.json").write_bytes(lines(logging(number, 10 * number, text=number % 2 == 0)))
+    given: dict[str, Any] = {"rules": (WEAKER, STRONGER), "builtin": False}
+    wanted = scanned([tmp_path], **given)
+    assert {(alert.rule.title, alert.count) for alert in wanted.alerts} == {("Logging weaker", 2), ("Logging stronger", 1)}
+    same(scanned([tmp_path], divided(3), **given), wanted)
 
 
 def test_bad_input_gives_the_same_rejects_and_messages(divided: Divided, tmp_path: Path) -> None:
