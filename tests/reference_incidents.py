@@ -104,7 +104,12 @@ def divided(part: Sequence[Alert], gaps: Sequence[timedelta]) -> list[Sequence[A
 
 
 def score(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping[str, str]) -> float:
-    """The formula, by hand; ``main`` is what each alert is mainly about."""
+    """The formula, by hand, for the day before each alert; ``main`` is what each alert is mainly about."""
+    ends = {each.first_time for each in alerts}
+    return max(day([each for each in alerts if each.first_time <= end and each.last_time >= end - timedelta(days=1)], rules, main) for end in ends)
+
+
+def day(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping[str, str]) -> float:
     once: dict[tuple[str, str, object], float] = {}
     for each in alerts:
         confidence = {AlertKind.RULE: 0.8, AlertKind.CORRELATION: 1.0, AlertKind.ANALYTIC: 0.7}[each.kind] / (2 if each.state is State.OPEN else 1)

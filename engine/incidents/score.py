@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.incidents.clock import HOUR, micros
+from engine.incidents.clock import DAY, HOUR, micros
 from engine.incidents.rules import RANK, TACTICS, RuleFacts
 from engine.model import Alert, AlertKind, Factor, Level, State
 
@@ -39,21 +39,60 @@ class Scored:
     factors: tuple[Factor, ...]
 
 
+_Risks = Mapping[str, tuple[float, str, str]]
+"""By alert uid: what the alert is worth by itself, why, and what it is mainly about."""
+
+
 def score(
     alerts: Sequence[Alert],
     keys: Sequence[str],
     rules: Mapping[str, RuleFacts],
     *,
-    clouds: int,
     trust: bool,
     circumstances: Mapping[str, tuple[Circumstance, ...]],
 ) -> Scored:
-    """The score of ``alerts``, which are sorted by (first_time, uid).
+    """The score of ``alerts``, which are sorted by (first_time, uid): that of the worst day in them, of equals the first.
 
-    ``keys`` names who or what each alert is mainly about: alerts of one rule about it within one hour count once. ``clouds`` is the number of
-    providers, ``trust`` whether a proven trust leads from one to another. ``circumstances`` go by alert uid.
+    ``keys`` names who or what each alert is mainly about: alerts of one rule about it within one hour count once. ``trust`` is whether a proven trust
+    leads from one provider to another. ``circumstances`` go by alert uid.
     """
-    factors, kept = _risks(alerts, keys, rules, circumstances)
+    risks = {alert.uid: (*_risk(alert, circumstances.get(alert.uid, ())), key) for alert, key in zip(alerts, keys, strict=True)}
+    worst = max((_day(day, risks, rules, trust) for day in _days(alerts)), key=lambda each: each.points)
+    factors = list(worst.factors)
+    if apart := len(alerts) - len(worst.alerts):
+        until = f"{worst.alerts[-1].first_time:%Y-%m-%d %H:%M} UTC"
+        why = f"the worst day, which ends {until}; {apart:,} alert{'s' if apart > 1 else ''} of other days add nothing"
+        factors.append(Factor("day", len(worst.alerts), worst.points, why))
+    points = round(min(worst.points, 100.0), 1)
+    level, why = _level(points, worst.alerts, rules)
+    factors.append(Factor("cap", 100.0, points, why))
+    return Scored(points, level, tuple(factors))
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    alerts: list[Alert]
+    points: float
+    factors: tuple[Factor, ...]
+
+
+def _days(alerts: Sequence[Alert]) -> Iterator[list[Alert]]:
+    """For each beginning of an alert those that were there in the `DAY` before it, where the next does not have them all."""
+    times = [(micros(alert.first_time), micros(alert.last_time)) for alert in alerts]
+    before: list[int] = []
+    for number, (end, _) in enumerate(times):
+        if number + 1 < len(times) and times[number + 1][0] == end:
+            continue
+        there = [index for index in range(number + 1) if times[index][1] >= end - DAY]
+        if not set(before) <= set(there):
+            yield [alerts[index] for index in before]
+        before = there
+    yield [alerts[index] for index in before]
+
+
+def _day(alerts: list[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], trust: bool) -> _Day:
+    """What the alerts of one day amount to, before anything is cut off at 100."""
+    factors, kept = _worth(alerts, risks, rules)
     left = 1.0
     for worth in kept:
         left *= 1 - worth / 100
@@ -64,26 +103,22 @@ def score(
         value = round(1 + PER_TACTIC * (len(chain) - 1), 6)
         points *= value
         factors.append(Factor("tactics", value, points, f"1 + {PER_TACTIC} × ({len(chain)} - 1): {', then '.join(chain)}"))
+    clouds = len({cloud.provider for alert in alerts for cloud in alert.cloud if cloud.provider})
     if clouds > 1:
         value = round(PER_CLOUD ** (clouds - 1), 6)
         points *= value
         factors.append(Factor("clouds", value, points, f"{PER_CLOUD} for each cloud beyond the first: {clouds}"))
-    if trust:
+    if trust and clouds > 1:
         points *= TRUST
         factors.append(Factor("trust", TRUST, points, "a proven chain of identities leads from one cloud to another"))
-    points = round(min(points, 100.0), 1)
-    level, why = _level(points, alerts, rules)
-    factors.append(Factor("cap", 100.0, points, why))
-    return Scored(points, level, tuple(factors))
+    return _Day(alerts, points, tuple(factors))
 
 
-def _risks(
-    alerts: Sequence[Alert], keys: Sequence[str], rules: Mapping[str, RuleFacts], circumstances: Mapping[str, tuple[Circumstance, ...]]
-) -> tuple[list[Factor], list[float]]:
+def _worth(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFacts]) -> tuple[list[Factor], list[float]]:
     """A factor for each of the first `TOLD` alerts that count, one for the rest, and what each that counts is worth."""
     best: dict[tuple[str, str, int], tuple[float, str, Alert]] = {}
-    for alert, key in zip(alerts, keys, strict=True):
-        risk, why = _risk(alert, circumstances.get(alert.uid, ()))
+    for alert in alerts:
+        risk, why, key = risks[alert.uid]
         once = (alert.rule.uid, key, micros(alert.first_time) // HOUR)
         known = best.get(once)
         if known is None or (-risk, alert.uid) < (-known[0], known[2].uid):
