@@ -110,18 +110,27 @@ def score(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping
 
 
 def day(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping[str, str]) -> float:
-    once: dict[tuple[str, str, object], float] = {}
-    for each in alerts:
+    def risk(each: Alert) -> float:
         confidence = {AlertKind.RULE: 0.8, AlertKind.CORRELATION: 1.0, AlertKind.ANALYTIC: 0.7}[each.kind] / (2 if each.state is State.OPEN else 1)
-        place = (each.rule.uid, main[each.uid], each.first_time.replace(minute=0, second=0, microsecond=0))
-        once[place] = max(once.get(place, 0), BASE[each.level] * confidence)
+        return BASE[each.level] * confidence
+
+    head: dict[str, Alert] = {}
+    for each in sorted(alerts, key=lambda each: (-risk(each), -each.count, each.uid)):
+        graver = (other for other in list(head.values()) if head[other.uid] is other and set(each.event_uids) <= set(other.event_uids))
+        head[each.uid] = next(graver, each)
+    once: dict[tuple[str, str, object], Alert] = {}
+    for each in sorted(alerts, key=lambda each: (-risk(each), each.uid)):
+        once.setdefault((each.rule.uid, main[each.uid], each.first_time.replace(minute=0, second=0, microsecond=0)), each)
+    families: dict[str, list[float]] = {}
+    for each in once.values():
+        uid = head[each.uid].rule.uid
+        families.setdefault(rules[uid].family or uid, []).append(risk(each))
     left = 1.0
-    for family in {rules[uid].family or uid for uid, _, _ in once}:
-        risks = sorted((risk for (uid, _, _), risk in once.items() if (rules[uid].family or uid) == family), reverse=True)
-        for rank, risk in enumerate(risks, 1):
-            left *= 1 - risk / 100 / rank**1.5
-    points = 100 * (1 - left) * (1 + 0.15 * (max(1, longest([rules[each.rule.uid].tactics for each in alerts])) - 1))
-    clouds = {cloud.provider for each in alerts for cloud in each.cloud if cloud.provider}
+    for risks in families.values():
+        for rank, worth in enumerate(sorted(risks, reverse=True), 1):
+            left *= 1 - worth / 100 / rank**1.5
+    points = 100 * (1 - left) * (1 + 0.15 * (max(1, longest([rules[each.rule.uid].tactics for each in alerts if head[each.uid] is each])) - 1))
+    clouds = {cloud.provider for each in alerts if each.level >= Level.MEDIUM for cloud in each.cloud if cloud.provider}
     return round(min(100.0, points * 1.2 ** max(0, len(clouds) - 1)), 1)
 
 

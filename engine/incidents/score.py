@@ -18,6 +18,8 @@ LEVELS: tuple[tuple[float, Level], ...] = ((90, Level.CRITICAL), (60, Level.HIGH
 TOLD = 100
 """Alerts that are factors of their own; what the others count stands in one."""
 RANK_POWER = 1.5
+GRAVE = Level.MEDIUM
+"""Alerts below it do not show that somebody acts in another cloud: too many do in passing."""
 PER_TACTIC = 0.15
 PER_CLOUD = 1.2
 TRUST = 1.3
@@ -39,8 +41,18 @@ class Scored:
     factors: tuple[Factor, ...]
 
 
-_Risks = Mapping[str, tuple[float, str, str]]
-"""By alert uid: what the alert is worth by itself, why, and what it is mainly about."""
+@dataclass(frozen=True, slots=True)
+class _Risk:
+    """What an alert is worth by itself and why, what it is mainly about, and the graver alert that has all of its events."""
+
+    value: float
+    why: str
+    key: str
+    within: Alert | None
+
+
+_Risks = Mapping[str, _Risk]
+"""By alert uid."""
 
 
 def score(
@@ -56,12 +68,12 @@ def score(
     ``keys`` names who or what each alert is mainly about: alerts of one rule about it within one hour count once. ``trust`` is whether a proven trust
     leads from one provider to another. ``circumstances`` go by alert uid.
     """
-    risks = {alert.uid: (*_risk(alert, circumstances.get(alert.uid, ())), key) for alert, key in zip(alerts, keys, strict=True)}
+    risks = _risks(alerts, keys, circumstances)
     worst = max((_day(day, risks, rules, trust) for day in _days(alerts)), key=lambda each: each.points)
     factors = list(worst.factors)
     if apart := len(alerts) - len(worst.alerts):
         until = f"{worst.alerts[-1].first_time:%Y-%m-%d %H:%M} UTC"
-        why = f"the worst day, which ends {until}; {apart:,} alert{'s' if apart > 1 else ''} of other days add nothing"
+        why = f"the worst day, which ends {until}; {apart:,} alert{'s of other days add' if apart > 1 else ' of other days adds'} nothing"
         factors.append(Factor("day", len(worst.alerts), worst.points, why))
     points = round(min(worst.points, 100.0), 1)
     level, why = _level(points, worst.alerts, rules)
@@ -74,6 +86,20 @@ class _Day:
     alerts: list[Alert]
     points: float
     factors: tuple[Factor, ...]
+
+
+def _risks(alerts: Sequence[Alert], keys: Sequence[str], circumstances: Mapping[str, tuple[Circumstance, ...]]) -> _Risks:
+    """Of each alert by itself. Of alerts with the same events the one that counts most stands for them."""
+    worth = {alert.uid: (*_risk(alert, circumstances.get(alert.uid, ())), key) for alert, key in zip(alerts, keys, strict=True)}
+    holding: dict[str, list[tuple[Alert, frozenset[str]]]] = {}
+    found: dict[str, _Risk] = {}
+    for alert in sorted(alerts, key=lambda each: (-worth[each.uid][0], -each.count, each.uid)):
+        events = frozenset(alert.event_uids)
+        within = next((graver for graver, has in holding.get(min(events, default=""), ()) if events <= has), None)
+        found[alert.uid] = _Risk(*worth[alert.uid], within)
+        for event in events if within is None else ():
+            holding.setdefault(event, []).append((alert, events))
+    return found
 
 
 def _days(alerts: Sequence[Alert]) -> Iterator[list[Alert]]:
@@ -98,16 +124,17 @@ def _day(alerts: list[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], tru
         left *= 1 - worth / 100
     points = round(100 * (1 - left), 6)
     factors.append(Factor("combined", points, points, f"100 × (1 - the product of 1 - points / 100) over {len(kept):,} alerts that count"))
-    chain = longest_chain(alerts, rules)
+    chain = longest_chain([alert for alert in alerts if risks[alert.uid].within is None], rules)
     if len(chain) > 1:
         value = round(1 + PER_TACTIC * (len(chain) - 1), 6)
         points *= value
         factors.append(Factor("tactics", value, points, f"1 + {PER_TACTIC} × ({len(chain)} - 1): {', then '.join(chain)}"))
-    clouds = len({cloud.provider for alert in alerts for cloud in alert.cloud if cloud.provider})
+    clouds = len({cloud.provider for alert in alerts if alert.level >= GRAVE for cloud in alert.cloud if cloud.provider})
     if clouds > 1:
         value = round(PER_CLOUD ** (clouds - 1), 6)
         points *= value
-        factors.append(Factor("clouds", value, points, f"{PER_CLOUD} for each cloud beyond the first: {clouds}"))
+        why = f"{PER_CLOUD} for each cloud beyond the first, counting those with an alert of level {GRAVE.word} or above: {clouds}"
+        factors.append(Factor("clouds", value, points, why))
     if trust and clouds > 1:
         points *= TRUST
         factors.append(Factor("trust", TRUST, points, "a proven chain of identities leads from one cloud to another"))
@@ -116,21 +143,23 @@ def _day(alerts: list[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], tru
 
 def _worth(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFacts]) -> tuple[list[Factor], list[float]]:
     """A factor for each of the first `TOLD` alerts that count, one for the rest, and what each that counts is worth."""
-    best: dict[tuple[str, str, int], tuple[float, str, Alert]] = {}
+    best: dict[tuple[str, str, int], tuple[_Risk, Alert]] = {}
     for alert in alerts:
-        risk, why, key = risks[alert.uid]
-        once = (alert.rule.uid, key, micros(alert.first_time) // HOUR)
+        risk = risks[alert.uid]
+        once = (alert.rule.uid, risk.key, micros(alert.first_time) // HOUR)
         known = best.get(once)
-        if known is None or (-risk, alert.uid) < (-known[0], known[2].uid):
-            best[once] = (risk, why, alert)
+        if known is None or (-risk.value, alert.uid) < (-known[0].value, known[1].uid):
+            best[once] = (risk, alert)
     families: dict[str, int] = {}
     told: list[Factor] = []
-    for risk, why, alert in sorted(best.values(), key=lambda each: (-each[0], each[2].uid)):
-        family = rules.get(alert.rule.uid, RuleFacts()).family or alert.rule.uid
+    for risk, alert in sorted(best.values(), key=lambda each: (-each[0].value, each[0].within is not None, each[1].uid)):
+        head = risk.within or alert
+        family = rules.get(head.rule.uid, RuleFacts()).family or head.rule.uid
         rank = families[family] = families.get(family, 0) + 1
-        worth = round(risk / rank**RANK_POWER, 6)
-        place = f", {rank}. of the family {family}: / {rank}^{RANK_POWER}" if rank > 1 else ""
-        told.append(Factor("alert", risk, worth, f"{alert.rule.title}: {why}{place}", alert.uid))
+        worth = round(risk.value / rank**RANK_POWER, 6)
+        same = f", the same events as {head.rule.title}" if risk.within else ""
+        place = f"{same}, {rank}. of the family {family}: / {rank}^{RANK_POWER}" if rank > 1 else ""
+        told.append(Factor("alert", risk.value, worth, f"{alert.rule.title}: {risk.why}{place}", alert.uid))
     told.sort(key=lambda factor: (-factor.points, factor.about))
     kept = [factor.points for factor in told]
     if len(told) > TOLD:
