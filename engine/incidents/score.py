@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from itertools import groupby
 
 from engine.incidents.clock import DAY, HOUR, micros
 from engine.incidents.rules import RANK, TACTICS, RuleFacts
@@ -72,7 +74,7 @@ def score(
     worst = max((_day(day, risks, rules, trust) for day in _days(alerts)), key=lambda each: each.points)
     factors = list(worst.factors)
     if apart := len(alerts) - len(worst.alerts):
-        until = f"{worst.alerts[-1].first_time:%Y-%m-%d %H:%M} UTC"
+        until = f"{worst.alerts[-1].first_time:%Y-%m-%d %H} h UTC"
         why = f"the worst day, which ends {until}; {apart:,} alert{'s of other days add' if apart > 1 else ' of other days adds'} nothing"
         factors.append(Factor("day", len(worst.alerts), worst.points, why))
     points = round(min(worst.points, 100.0), 1)
@@ -83,7 +85,7 @@ def score(
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    alerts: list[Alert]
+    alerts: Sequence[Alert]
     points: float
     factors: tuple[Factor, ...]
 
@@ -103,28 +105,42 @@ def _risks(alerts: Sequence[Alert], keys: Sequence[str], circumstances: Mapping[
 
 
 def _days(alerts: Sequence[Alert]) -> Iterator[list[Alert]]:
-    """For each beginning of an alert those that were there in the `DAY` before it, where the next does not have them all."""
-    times = [(micros(alert.first_time), micros(alert.last_time)) for alert in alerts]
-    before: list[int] = []
-    for number, (end, _) in enumerate(times):
-        if number + 1 < len(times) and times[number + 1][0] == end:
-            continue
-        there = [index for index in range(number + 1) if times[index][1] >= end - DAY]
-        if not set(before) <= set(there):
-            yield [alerts[index] for index in before]
-        before = there
-    yield [alerts[index] for index in before]
+    """The alerts that were there in a clock hour or the 24 before it, for each hour in which one begins, unless those of the next such hour are more.
+
+    By hours, so that an alert is in a few dozen days at most, however many alerts there are.
+    """
+    there: list[tuple[int, int]] = []
+    rows = iter(enumerate((micros(alert.first_time) // HOUR, micros(alert.last_time) // HOUR) for alert in alerts))
+    for hour, begun in groupby(rows, key=lambda row: row[1][0]):
+        if there and there[0][0] < hour - DAY // HOUR:
+            yield [alerts[number] for number in sorted(number for _, number in there)]
+        while there and there[0][0] < hour - DAY // HOUR:
+            heappop(there)
+        for number, (_, last) in begun:
+            heappush(there, (last, number))
+    yield [alerts[number] for number in sorted(number for _, number in there)]
 
 
-def _day(alerts: list[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], trust: bool) -> _Day:
-    """What the alerts of one day amount to, before anything is cut off at 100."""
-    factors, kept = _worth(alerts, risks, rules)
+def _day(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], trust: bool) -> _Day:
+    """What the alerts of one day amount to, before a cut at 100: with those that hold others, or without, whatever is more."""
+    whole = _amount(alerts, risks, rules, trust)
+    holding = {within.uid for alert in alerts if (within := risks[alert.uid].within)}
+    if not holding:
+        return whole
+    parts = _amount([alert for alert in alerts if alert.uid not in holding], risks, rules, trust)
+    return replace(parts, alerts=whole.alerts) if parts.points > whole.points else whole
+
+
+def _amount(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], trust: bool) -> _Day:
+    uids = {alert.uid for alert in alerts}
+    heads = {alert.uid: within if (within := risks[alert.uid].within) and within.uid in uids else alert for alert in alerts}
+    factors, kept = _worth(alerts, risks, heads, rules)
     left = 1.0
     for worth in kept:
         left *= 1 - worth / 100
     points = round(100 * (1 - left), 6)
     factors.append(Factor("combined", points, points, f"100 × (1 - the product of 1 - points / 100) over {len(kept):,} alerts that count"))
-    chain = longest_chain([alert for alert in alerts if risks[alert.uid].within is None], rules)
+    chain = longest_chain([alert for alert in alerts if heads[alert.uid] is alert], rules)
     if len(chain) > 1:
         value = round(1 + PER_TACTIC * (len(chain) - 1), 6)
         points *= value
@@ -141,8 +157,11 @@ def _day(alerts: list[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], tru
     return _Day(alerts, points, tuple(factors))
 
 
-def _worth(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFacts]) -> tuple[list[Factor], list[float]]:
-    """A factor for each of the first `TOLD` alerts that count, one for the rest, and what each that counts is worth."""
+def _worth(alerts: Sequence[Alert], risks: _Risks, heads: Mapping[str, Alert], rules: Mapping[str, RuleFacts]) -> tuple[list[Factor], list[float]]:
+    """A factor for each of the first `TOLD` alerts that count, one for the rest, and what each that counts is worth.
+
+    ``heads``: by alert uid the graver alert in whose family it is, or itself.
+    """
     best: dict[tuple[str, str, int], tuple[_Risk, Alert]] = {}
     for alert in alerts:
         risk = risks[alert.uid]
@@ -152,12 +171,12 @@ def _worth(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFacts
             best[once] = (risk, alert)
     families: dict[str, int] = {}
     told: list[Factor] = []
-    for risk, alert in sorted(best.values(), key=lambda each: (-each[0].value, each[0].within is not None, each[1].uid)):
-        head = risk.within or alert
+    for risk, alert in sorted(best.values(), key=lambda each: (-each[0].value, heads[each[1].uid] is not each[1], each[1].uid)):
+        head = heads[alert.uid]
         family = rules.get(head.rule.uid, RuleFacts()).family or head.rule.uid
         rank = families[family] = families.get(family, 0) + 1
         worth = round(risk.value / rank**RANK_POWER, 6)
-        same = f", the same events as {head.rule.title}" if risk.within else ""
+        same = f", the same events as {head.rule.title}" if head is not alert else ""
         place = f"{same}, {rank}. of the family {family}: / {rank}^{RANK_POWER}" if rank > 1 else ""
         told.append(Factor("alert", risk.value, worth, f"{alert.rule.title}: {risk.why}{place}", alert.uid))
     told.sort(key=lambda factor: (-factor.points, factor.about))

@@ -248,7 +248,9 @@ def test_the_score_is_the_formula_and_its_factors_rebuild_it() -> None:
 
 def test_an_incident_is_as_bad_as_its_worst_day() -> None:
     def score(*hours: float) -> float:
-        return incidents([alert(f"{n}", each, rule, 0, BY_KEY) for n, (each, rule) in enumerate(zip(hours, ("looks", "takes", "blinds"), strict=False))])[0].score
+        return incidents(
+            [alert(f"{n}", each, rule, 0, BY_KEY) for n, (each, rule) in enumerate(zip(hours, ("looks", "takes", "blinds"), strict=False))]
+        )[0].score
 
     assert score(0, 24, 48) == score(0, 24) > score(0, 25, 50) == score(0)
     told = incidents([alert("a", 0, "looks", 0, BY_KEY), alert("b", 30, "takes", 0, BY_KEY, level=Level.HIGH)], Given(RULES))[0]
