@@ -146,7 +146,7 @@ def day(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping[s
         for rank, worth in enumerate(sorted(risks, reverse=True), 1):
             left *= 1 - worth / 100 / rank**1.5
     points = 100 * (1 - left) * (1 + 0.15 * (max(1, longest([rules[each.rule.uid].tactics for each in alerts if head[each.uid] is each])) - 1))
-    clouds = {cloud.provider for each in alerts if each.level >= Level.MEDIUM for cloud in each.cloud if cloud.provider}
+    clouds = {min(cloud.provider for cloud in each.cloud if cloud.provider) for each in alerts if each.level >= Level.MEDIUM and each.cloud}
     return round(min(100.0, points * 1.2 ** max(0, len(clouds) - 1)), 1)
 
 

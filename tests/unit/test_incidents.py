@@ -275,6 +275,16 @@ def test_weak_alerts_do_not_show_that_somebody_is_in_another_cloud() -> None:
         return any(factor.name == "clouds" for factor in incidents([alert("a", 0, "looks", 0, BY_KEY), other], Given(RULES))[0].factors)
 
     assert (clouds(Level.LOW), clouds(Level.MEDIUM)) == (False, True)
+    both = alert("a", 0, "looks", 0, BY_KEY, kind=AlertKind.CORRELATION, cloud=(CloudAccount("AWS", "111122223333"), *GCP))
+    assert [factor.name for factor in incidents([both])[0].factors] == ["alert", "combined", "cap"]
+
+
+def test_alerts_that_are_low_alone_make_no_high_incident() -> None:
+    many = [alert(f"{n}", n, rule, 0, BY_KEY, kind=AlertKind.CORRELATION, level=Level.LOW) for n, rule in enumerate(("blinds", "takes", "looks") * 3)]
+    low = incidents(many, Given(RULES))[0]
+    assert (low.score >= 60, low.level) == (True, Level.MEDIUM)
+    assert "high needs an alert of level medium" in low.factors[-1].why
+    assert incidents([*many, alert("m", 9, "looks", 0, BY_KEY)], Given(RULES))[0].level == Level.HIGH
 
 
 def test_critical_needs_two_sources_or_a_proof_by_itself() -> None:
