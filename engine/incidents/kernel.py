@@ -177,6 +177,7 @@ def _incident(number: int, groups: Groups, told: _Told, held: Ties) -> Incident:
         containment=containment(members),
         notes=_notes(rows, groups.notes[number], told),
         component=told.ordered.alerts[groups.components[number]].uid,
+        held=groups.held[number],
     )
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from engine.documents.incident import certainty
 from engine.incidents import hubs, naming
 from engine.incidents.hubs import known_hub
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.redirects import redirects
 from engine.incidents.score import Circumstance, longest_chain
 from engine.incidents.windows import LARGEST
-from engine.model import AlertKind, CloudAccount, Incident, Level, State, Strength
+from engine.model import AlertKind, CloudAccount, Held, Incident, Level, State, Strength
 from tests.incident_samples import ANA, EVE, IP, KEY, OTHER_KEY, RULES, START, alert, edges, sightings
 
 BY_KEY = (("credential", KEY),)
@@ -44,6 +45,27 @@ def test_weak_joins_need_two_tactics() -> None:
     assert sizes(found) == [4]
     assert found[0].confidence is Strength.WEAK
     assert {join.reason for join in found[0].joins} == {"sharedIndicators"}
+
+
+def test_confidence_is_that_of_what_holds_most_and_what_hangs_on_less_is_told() -> None:
+    """One weak join at the edge of many strong ones makes nobody doubt these; where it holds two halves together it is the one to doubt."""
+    given = Given(RULES, sightings=sightings({}))
+
+    def made(by_key: int, by_address: int) -> Incident:
+        strong = [alert(f"a{n}", n / 10, "looks", 0, (*BY_KEY, *BY_IP)) for n in range(by_key)]
+        weak = [alert(f"b{n}", 1 + n / 10, "takes", 0, (("credential", OTHER_KEY), *BY_IP)) for n in range(by_address)]
+        (found,) = incidents([*strong, *weak], given)
+        return found
+
+    one = made(9, 1)
+    assert (one.confidence, one.held) == (Strength.STRONG, Held(9, 9))
+    assert certainty(one) == "strong, but 1 of 10 alerts hangs on weak joins alone"
+    assert (made(3, 1).confidence, made(5, 2).confidence) == (Strength.STRONG, Strength.WEAK)
+    assert certainty(made(4, 4)) == "weak: at most 4 of 8 alerts hang together without weak joins"
+    (by_person,) = incidents([alert(f"a{n}", n, "looks", 0, BY_EVE) for n in range(3)], given)
+    assert (by_person.confidence, by_person.held, certainty(by_person)) == (Strength.MEDIUM, Held(1, 3), "medium")
+    (alone,) = incidents([alert("a", 0, "looks", 0, BY_KEY)], given)
+    assert (alone.confidence, alone.held, certainty(alone)) == (Strength.STRONG, Held(1, 1), "strong")
 
 
 @pytest.mark.parametrize(
