@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.pipeline.hunts import sigma
+from engine.pipeline.hunts.records import work_chunk
 from engine.pipeline.hunts.sigma import INTERRUPTED, hunt_sigma
 from tests.lakes import events_in, lake_of
 from tests.logs import lines
@@ -23,7 +23,7 @@ def test_a_hunt_that_is_interrupted_gives_what_was_done(tmp_path: Path, monkeypa
     (tmp_path / "logs.json").write_bytes(lines(*(call(each, each) for each in range(12))))
     lake = lake_of(events_in([tmp_path / "logs.json"]), tmp_path / "lake")
     monkeypatch.setattr("engine.pipeline.hunts.records._ROWS", 3)
-    real, chunks = sigma.work_chunk, 0
+    real, chunks = work_chunk, 0
 
     def pressed(*given: Any, **more: Any) -> Any:
         nonlocal chunks
@@ -32,7 +32,7 @@ def test_a_hunt_that_is_interrupted_gives_what_was_done(tmp_path: Path, monkeypa
             signal.raise_signal(number)
         return real(*given, **more)
 
-    monkeypatch.setattr(sigma, "work_chunk", pressed)
+    monkeypatch.setattr("engine.pipeline.hunts.sigma.work_chunk", pressed)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         found = hunt_sigma(lake, rule(1), now=NOW, jobs=1)
