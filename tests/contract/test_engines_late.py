@@ -1,4 +1,7 @@
-"""One rule, two engines, and logs that come late: after every batch of a run the lake, the alerts and the incidents are the same to the byte."""
+"""One rule, two engines, and logs that come late: after every batch of a run the lake, the alerts and the incidents are the same to the byte.
+
+And groups by who stands behind hits, for which nothing is in order: what explains one hit stands in another file.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from engine.model import AlertKind
+from engine.model import Alert, AlertKind
+from engine.pipeline.hunts.sigma import hunt_sigma
 from engine.runners.base import Runner
 from tests.change_samples import STRONGER, WEAKER, logging
-from tests.contract.test_engines import Divided, equal, worked
+from tests.contract.test_engines import NOW, Divided, equal, same, scanned, worked
 from tests.contract.test_principals import ANA, BY_PERSON, CALLS, OWN_GROUP, SESSIONS, issued, used
-from tests.logs import quiet
+from tests.lakes import events_in, lake_of
+from tests.logs import lines, quiet
 from tests.running import Place, call, rule
 
 Batch = Sequence[dict[str, Any]]
@@ -83,3 +88,33 @@ def test_late_edges_and_facts_make_the_same_incidents(divided: Divided, tmp_path
     places = both(tmp_path, divided(2), [rule(1), rule(2, "DeleteTrail"), WEAKER.replace("000001", "000003")], batches)
     assert any(len(incident.alert_uids) > 2 for incident in places[0].incidents().values())
     assert places[0].ended()
+
+
+def many_sessions() -> list[dict[str, Any]]:
+    """Sessions of four users, each with calls every 20 minutes, the newest first."""
+    users = ("ana", "ben", "eve", "ida")
+    begun = [issued(number, number, users[number % 4]) for number in range(1, 13)]
+    calls = [used(100 * session + number, 20 * number + session, session, "StopLogging" if number % 2 else "DeleteTrail")
+             for session in range(1, 14) for number in range(6)]  # fmt: skip
+    return [*begun, *calls][::-1]
+
+
+def by_user(alerts: Sequence[Alert]) -> int:
+    return sum(("principal.uid", ANA) in alert.group for alert in alerts)
+
+
+def test_groups_of_principals_are_the_same(divided: Divided, tmp_path: Path) -> None:
+    """Of a scan, and of a hunt over what is stored."""
+    texts = "---".join((rule(1), OWN_GROUP, BY_PERSON))
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    events = many_sessions()
+    for number in range(6):
+        (logs / f"{number}.json").write_bytes(lines(*events[number::6]))
+    wanted = scanned([logs], rules=[texts], builtin=False)
+    assert by_user(wanted.alerts) >= 2
+    same(scanned([logs], divided(4), rules=[texts], builtin=False), wanted)
+    lake = lake_of(events_in([logs]), tmp_path / "lake")
+    hunted = hunt_sigma(lake, texts, now=NOW)
+    assert by_user(hunted.alerts) >= 2
+    assert repr(hunt_sigma(lake, texts, now=NOW, runner=divided(4)).alerts) == repr(hunted.alerts)

@@ -18,7 +18,7 @@ from engine.pipeline.far.shared_folder import check_shared, one_of_each_folder
 from engine.pipeline.far.spread import READING
 from engine.pipeline.hunts.records import READ_COLUMNS, Objects, Seen, changed_in_lake, chunks, isolated_chunk, work_chunk
 from engine.pipeline.lasting.ingest import rules_digest
-from engine.pipeline.lasting.origins import principals_in
+from engine.pipeline.lasting.origins import StoredOrigins
 from engine.pipeline.lasting.stored_files import StoredFiles, file_groups
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded
@@ -69,7 +69,7 @@ def gather_far(
         seen.interrupted = done < len(files)
         changed = list(changed_in_lake(lake, program, settings, objects, seen))
         add_hits(out, writers, program, [each.hits for each in changed])
-        found = Passing(out, writers, objects.numbers, again, principals_in(lake, load_mappings(), seen.edges))
+        found = Passing(out, writers, objects.numbers, again, StoredOrigins(lake, load_mappings(), seen.edges))
         with heeded() as stopped:
             raised, _ = found.raised(program, load_mappings(), seen.latest, settings.now, runner, stage, stopped)
         return raised, seen

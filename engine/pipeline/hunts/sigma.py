@@ -19,7 +19,7 @@ from engine.model import Alert, Level, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.hunts.records import READ_COLUMNS, Chunk, Objects, Seen, changed_in_lake, chunks, isolated_chunk, read_records, work_chunk
-from engine.pipeline.lasting.origins import principals_in
+from engine.pipeline.lasting.origins import StoredOrigins
 from engine.pipeline.run import portable
 from engine.runners import local
 from engine.runners.base import Runner
@@ -83,7 +83,7 @@ def hunt_sigma(
         matched, seen = _gather(lake, sources, program, settings, objects, runner)
         raised = Raised()
         if matched is not None:
-            raised = raise_alerts(matched, program, mappings, seen.latest, now, again, principals_in(lake, mappings, seen.edges))
+            raised = raise_alerts(matched, program, mappings, seen.latest, now, again, StoredOrigins(lake, mappings, seen.edges))
     else:
         from engine.pipeline.far.hunt import gather_far
 
