@@ -64,9 +64,13 @@ def groups(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], sightings: p
         return any(keys[a.uid][key] in strengths and gap <= window(keys[a.uid][key], a, b) for key in shared)
 
     def window(strength: str, a: Alert, b: Alert) -> timedelta:
-        """An identity joins over a day in one cloud or from one address, over an hour from one that many share, across clouds else not at all."""
+        """An identity joins over a day in one cloud or from one address, over an hour from one that many share, across clouds else not at all; an
+        address in one cloud alone.
+        """
         ways = [addresses(each, sightings) for each in (a, b)]
         same_place = {cloud.provider for cloud in a.cloud} == {cloud.provider for cloud in b.cloud}
+        if strength == "weak":
+            return WINDOW[strength] if same_place else timedelta.min
         if strength != "medium" or same_place or not all(ways) or any(not many for _, many in ways[0] & ways[1]):
             return WINDOW[strength]
         return timedelta(hours=1) if ways[0] & ways[1] else timedelta.min
