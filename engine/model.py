@@ -169,8 +169,8 @@ class Factor:
     """One step of a score.
 
     ``name``: ``alert`` (``value`` its risk, ``points`` what its rank leaves of it, ``about`` its uid), ``rest`` (the alerts beyond the first 100, as
-    one), ``combined``, then what multiplies: ``tactics``, ``clouds``, ``trust``, last ``cap``; there ``points`` is the score after the step.
-    ``why`` has every number that went in.
+    one), ``combined``, then what multiplies: ``tactics``, ``clouds``, ``trust``; then ``day`` where alerts of other days add nothing, last ``cap``.
+    From ``combined`` on ``points`` is the score after the step. ``why`` has every number that went in.
     """
 
     name: str
