@@ -147,7 +147,7 @@ def _incident(number: int, groups: Groups, told: _Told, held: Ties) -> Incident:
     )
     providers = sorted({cloud.provider for cloud in clouds if cloud.provider})
     main = [told.main[row] for row in rows]
-    scored = score(alerts, main, rules, clouds=len(providers), trust=held.trust, circumstances=told.given.circumstances)
+    scored = score(alerts, main, rules, trust=held.trust, circumstances=told.given.circumstances)
     members = [(alert, told.named[row]) for row, alert in zip(rows, alerts, strict=True)]
     named = list(dict.fromkeys(pair for _, pairs in members for pair in pairs))
     tactics = _tactics(alerts, rules)
