@@ -16,6 +16,7 @@ _PLAIN = re.compile(r"[\x21-\x7e]{1,300}")
 _SESSION = re.compile(r"arn:[a-z-]+:sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/.+")
 _USER = re.compile(r"arn:[a-z-]+:iam::(?P<account>\d+):user/(?:.*/)?(?P<user>[^/]+)")
 _ACTING = ("actor", "leaked")
+_HUNTED = (*_ACTING, "ip")
 
 _BY_TYPE: tuple[tuple[str, str, str, str], ...] = (
     ("aws.key", "key-use", "key", "all that the key did, from where"),
@@ -41,9 +42,13 @@ def next_hunts(named: Iterable[tuple[str, str]], tactics: Iterable[str], models:
     found: list[NextHunt] = []
     shown = set(tactics)
     pairs = sorted(set(named), key=lambda pair: (pair[0] not in ("leaked", "actor"), pair))
+    values: dict[str, list[str]] = {}
+    for role, entity in pairs:
+        if role in _HUNTED:
+            kind, _, value = entity.partition(":")
+            values.setdefault(kind, []).append(value)
     for kind, hunt, parameter, why in _BY_TYPE:
-        values = [entity.partition(":")[2] for role, entity in pairs if entity.startswith(f"{kind}:") and role in (*_ACTING, "ip")]
-        found.extend(NextHunt(hunt, ((parameter, value),), why) for value in dict.fromkeys(values[:2]))
+        found.extend(NextHunt(hunt, ((parameter, value),), why) for value in dict.fromkeys(values.get(kind, ())[:2]))
     trails = found[: HUNTS - 3]
     suggested = [NextHunt(hunt, (), why) for tactic, hunt, why in _BY_TACTIC if tactic in shown]
     if models:
