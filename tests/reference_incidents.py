@@ -64,9 +64,13 @@ def groups(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], sightings: p
         return any(keys[a.uid][key] in strengths and gap <= window(keys[a.uid][key], a, b) for key in shared)
 
     def window(strength: str, a: Alert, b: Alert) -> timedelta:
-        """An identity joins over a day in one cloud or from one address, over an hour from one that many share, across clouds else not at all."""
+        """An identity joins over a day in one cloud or from one address, over an hour from one that many share, across clouds else not at all; an
+        address in one cloud alone.
+        """
         ways = [addresses(each, sightings) for each in (a, b)]
         same_place = {cloud.provider for cloud in a.cloud} == {cloud.provider for cloud in b.cloud}
+        if strength == "weak":
+            return WINDOW[strength] if same_place else timedelta.min
         if strength != "medium" or same_place or not all(ways) or any(not many for _, many in ways[0] & ways[1]):
             return WINDOW[strength]
         return timedelta(hours=1) if ways[0] & ways[1] else timedelta.min
@@ -146,7 +150,7 @@ def day(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping[s
         for rank, worth in enumerate(sorted(risks, reverse=True), 1):
             left *= 1 - worth / 100 / rank**1.5
     points = 100 * (1 - left) * (1 + 0.15 * (max(1, longest([rules[each.rule.uid].tactics for each in alerts if head[each.uid] is each])) - 1))
-    clouds = {cloud.provider for each in alerts if each.level >= Level.MEDIUM for cloud in each.cloud if cloud.provider}
+    clouds = {min(cloud.provider for cloud in each.cloud if cloud.provider) for each in alerts if each.level >= Level.MEDIUM and each.cloud}
     return round(min(100.0, points * 1.2 ** max(0, len(clouds) - 1)), 1)
 
 

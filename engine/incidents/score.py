@@ -21,7 +21,7 @@ TOLD = 100
 """Alerts that are factors of their own; what the others count stands in one."""
 RANK_POWER = 1.5
 GRAVE = Level.MEDIUM
-"""Alerts below it do not show that somebody acts in another cloud: too many do in passing."""
+"""Alerts below it are what many do in passing: they do not show that somebody acts in another cloud, and alone they make no high incident."""
 PER_TACTIC = 0.15
 PER_CLOUD = 1.2
 TRUST = 1.3
@@ -145,7 +145,9 @@ def _amount(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFact
         value = round(1 + PER_TACTIC * (len(chain) - 1), 6)
         points *= value
         factors.append(Factor("tactics", value, points, f"1 + {PER_TACTIC} × ({len(chain)} - 1): {', then '.join(chain)}"))
-    clouds = len({cloud.provider for alert in alerts if alert.level >= GRAVE for cloud in alert.cloud if cloud.provider})
+    # An alert that tells of several clouds has that in its level already: it counts for one.
+    homes = (min((cloud.provider for cloud in alert.cloud if cloud.provider), default=None) for alert in alerts if alert.level >= GRAVE)
+    clouds = len({home for home in homes if home})
     if clouds > 1:
         value = round(PER_CLOUD ** (clouds - 1), 6)
         points *= value
@@ -217,6 +219,8 @@ def longest_chain(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> li
 
 def _level(points: float, alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> tuple[Level, str]:
     level = next(level for least, level in LEVELS if points >= least)
+    if level >= Level.HIGH and all(alert.level < GRAVE for alert in alerts):
+        return Level.MEDIUM, f"at most 100; high needs an alert of level {GRAVE.word}, here is none: medium"
     if level is not Level.CRITICAL:
         return level, f"at most 100; {level.word} from {next(least for least, each in LEVELS if each is level)}"
     sources = {source for alert in alerts for source in alert.sources}

@@ -24,6 +24,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedSource:
+    """A source that was taken out of the configuration: how many of its objects are remembered, and until when (None: no run knows of it yet)."""
+
+    name: str
+    objects: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Logs:
     """The logs of one kind: the greatest event time, the time before which nothing more is expected, and how late events may be."""
 
@@ -90,6 +99,7 @@ class Status:
     state_bytes: int | None
     incidents: dict[str, int] = field(default_factory=dict)
     attention: list[str] = field(default_factory=list)
+    removed: list[RemovedSource] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -115,6 +125,9 @@ def _plain(value: object) -> object:
 def _lines(status: Status) -> Iterator[str]:
     for source in status.sources:
         yield f"source    {source.name:<24} {'never looked through' if source.collected is None else f'looked through {_time(source.collected)}'}"
+    for each in status.removed:
+        until = "until 30 days after the next run" if each.until is None else f"until {_time(each.until)}"
+        yield f"removed   {each.name:<24} configured no more; {each.objects:,} objects are remembered {until}"
     for logs in status.logs:
         yield f"logs      {logs.source:<24} up to {_time(logs.latest)}, complete up to {_time(logs.watermark)}"
     for run in status.runs[:SHOWN]:

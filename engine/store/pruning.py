@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, exists, func, select, update
 
 from engine.store.collecting import key_of
 from engine.store.database import chunks, insert
-from engine.store.tables import alerts, incidents, plans, runs, seen, swept
+from engine.store.tables import alerts, collected, incidents, plans, runs, seen, swept
 
 EVERY = timedelta(days=1)
 """How often a source is swept."""
@@ -19,6 +20,44 @@ RUNS = 10_000
 """So many runs are kept."""
 PLANS = 1_000
 """So many plans are kept whether something refers to them or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A source that is configured no more: how many of its objects are remembered, and since when a run knows that (None: none ran since)."""
+
+    name: str
+    objects: int
+    since: datetime | None
+
+
+def removed(connection: Connection, configured: Collection[str]) -> list[Removed]:
+    """The sources beside those ``configured`` that something is remembered of."""
+    found = []
+    for name in _others(connection, configured):
+        about = select(func.count(), func.min(seen.c.gone)).where(seen.c.source == name)
+        objects, since = connection.execute(about).one()
+        found.append(Removed(name, objects, since))
+    return found
+
+
+def overdue(connection: Connection, configured: Collection[str], now: datetime) -> list[str]:
+    """The sources beside those ``configured`` that should be swept: not within the last day, or never since they were taken out."""
+    first = {name: select(seen.c.gone).where(seen.c.source == name).limit(1) for name in _others(connection, configured)}
+    return [name for name, any_row in first.items() if due(connection, name, now) or connection.execute(any_row).scalar() is None]
+
+
+def _others(connection: Connection, configured: Collection[str]) -> list[str]:
+    names = connection.execute(select(collected.c.source).order_by(collected.c.source)).scalars()
+    return [name for name in names if name not in configured]
+
+
+def sweep_removed(connection: Connection, source: str, now: datetime) -> None:
+    """`sweep` a source that is configured no more, which lists nothing. What is remembered last is when it was looked through."""
+    sweep(connection, source, (), now)
+    if connection.execute(select(seen.c.source).where(seen.c.source == source).limit(1)).first() is None:
+        for table in (swept, collected):
+            connection.execute(delete(table).where(table.c.source == source))
 
 
 def due(connection: Connection, source: str, now: datetime) -> bool:

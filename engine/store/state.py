@@ -184,6 +184,19 @@ class State:
         with self._database.write() as connection:
             pruning.sweep(connection, source, uris, now)
 
+    def removed(self, configured: Collection[str]) -> list[pruning.Removed]:
+        """The sources beside those ``configured`` that something is remembered of."""
+        with self._database.read() as connection:
+            return pruning.removed(connection, configured)
+
+    def sweep_removed(self, configured: Collection[str], now: datetime) -> None:
+        """Forget, once a day, objects of sources beside those ``configured`` as if no listing had them: 30 days later they are gone."""
+        with self._database.read() as connection:
+            names = pruning.overdue(connection, configured, now)
+        for name in names:
+            with self._database.write() as connection:
+                pruning.sweep_removed(connection, name, now)
+
     def sources(self) -> dict[str, datetime]:
         """When each configured source was last looked through."""
         with self._database.read() as connection:

@@ -113,6 +113,29 @@ def test_objects_that_no_listing_had_for_long_are_forgotten(state: Store) -> Non
     assert state.sweep_due("trail", NOON), "a clock that was set back"
 
 
+def test_sources_that_are_configured_no_more_are_forgotten_in_the_end(state: Store) -> None:
+    commit(state, 1, seen={"trail": [Taken("a"), Taken("b")], "other": [Taken("a")]})
+    day = timedelta(days=1)
+    assert [(each.name, each.objects, each.since) for each in state.removed(["other"])] == [("trail", 2, None)]
+    state.sweep_removed(["other"], NOON)
+    assert [(each.name, each.objects, each.since) for each in state.removed(["other"])] == [("trail", 2, NOON)]
+    state.sweep_removed(["other"], NOON + 29.5 * day)
+    assert sorted(state.seen("trail", ["a", "b"])) == ["a", "b"]
+    state.sweep_removed(["other"], NOON + 30.6 * day)
+    assert (state.seen("trail", ["a", "b"]), state.removed(["other"]), list(state.sources())) == ({}, [], ["other"])
+    assert list(state.seen("other", ["a"])) == ["a"]
+
+
+def test_a_source_that_is_configured_again_keeps_what_it_still_lists(state: Store) -> None:
+    commit(state, 1, seen={"trail": [Taken("a"), Taken("b")]})
+    day = timedelta(days=1)
+    state.sweep_removed([], NOON)
+    state.sweep_removed(["trail"], NOON + 20 * day)
+    assert state.sweep_due("trail", NOON + 40 * day)
+    state.sweep("trail", ["a"], NOON + 40 * day)
+    assert list(state.seen("trail", ["a", "b"])) == ["a"]
+
+
 def test_old_runs_and_plans_are_forgotten(state: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "RUNS", 4)
     monkeypatch.setattr(pruning, "PLANS", 3)

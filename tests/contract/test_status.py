@@ -55,6 +55,17 @@ def test_all_is_well(cli: Callable[..., Ran], cli_status: Callable[..., Ran], pl
     assert "ATTENTION" not in table.out
 
 
+def test_a_source_that_is_configured_no_more_is_named(cli: Callable[..., Ran], cli_status: Callable[..., Ran], place: Place) -> None:
+    assert cli("run", "--config", place.config).code == 0
+    place.config.write_text(place.config.read_text().replace("[source.trail]", "[source.renamed]"))
+    assert [(each.name, each.objects, each.until) for each in look(place).removed] == [("trail", 1, None)]
+    assert cli("run", "--config", place.config).code == 0
+    (left,) = look(place).removed
+    assert left.until is not None
+    assert timedelta(days=29) < left.until - datetime.now(UTC) <= timedelta(days=30)
+    assert "trail                    configured no more; 1 objects are remembered until 2" in cli_status("--format", "table").out
+
+
 def test_before_the_first_run(cli_status: Callable[..., Ran]) -> None:
     ran = cli_status()
     assert ran.code == 3

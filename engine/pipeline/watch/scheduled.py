@@ -167,6 +167,7 @@ def _plans(bench: Bench, only: Sequence[str], backfill: Backfill | None, summary
     digest = rules_digest(bench.program)
     if (begun := state.open_plan()) is not None:
         yield begun
+    state.sweep_removed([source.name for source in bench.config.sources], now)
     before, current = state.rule_hashes(), all_hashes(bench.program)
     changed = [uid for uid in {**before, **current} if before.get(uid) != current.get(uid)]
     latest = state.latest()

@@ -12,9 +12,10 @@ from engine.pipeline.configured import mappings_of
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.lasting.state_care import check_age
 from engine.pipeline.watch.scheduled import program_of
-from engine.report.status import Logs, Outbox, PlanStatus, RunStatus, Source, Status, Unable
+from engine.report.status import Logs, Outbox, PlanStatus, RemovedSource, RunStatus, Source, Status, Unable
 from engine.store.lake import Lake
 from engine.store.lake_care import status as lake_status
+from engine.store.pruning import AWAY
 from engine.store.runs import FAILED
 from engine.store.state import State
 
@@ -40,6 +41,7 @@ def status(config: Config, now: datetime, *, silent: timedelta = SILENT) -> Stat
             sum(table.on_disk for table in lake_status(lake)),
             state.file.stat().st_size if state.file is not None else None,
             {level.word: count for level, count in state.open_incidents().items()},
+            removed=_removed(config, state),
         )
         found.attention.extend(_attention(found, silent))
         try:
@@ -52,6 +54,11 @@ def status(config: Config, now: datetime, *, silent: timedelta = SILENT) -> Stat
 def _sources(config: Config, state: State) -> list[Source]:
     collected = state.sources()
     return [Source(source.name, source.path, collected.get(source.name)) for source in config.sources]
+
+
+def _removed(config: Config, state: State) -> list[RemovedSource]:
+    found = state.removed([source.name for source in config.sources])
+    return [RemovedSource(each.name, each.objects, each.since + AWAY if each.since is not None else None) for each in found]
 
 
 def _logs(config: Config, state: State, now: datetime) -> list[Logs]:
