@@ -26,7 +26,7 @@ from engine.model import Alert, Incident, Level, State
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.far.alerts import HitFile, far_alerts, hit_files, worth_it
 from engine.pipeline.far.keeping import Writers, writers_of
-from engine.pipeline.lasting.lake_batch import Written, widen, write_batch
+from engine.pipeline.lasting.lake_batch import Collecting, Written, widen, write_batch
 from engine.pipeline.lasting.lake_hits import from_lake
 from engine.pipeline.lasting.origins import principals_in, since_of, touched_by, with_principals
 from engine.pipeline.lasting.plans import REPAIR, RULES_CHANGED, TABLES, Bench, Done, all_hashes, rules_digest
@@ -146,22 +146,21 @@ def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Wri
     settings = replace(bench.settings, source=configured.source if configured else None)
     if again is not None:
         settings = replace(settings, start=_moment(again["start"]), end=_moment(again["end"]))
-    given = Input(FilesTransport(()), list(planned.objects))
-    return write_batch(
-        given,
-        writers,
+    at = Collecting(
         bench.lake,
+        writers,
         plan.batch,
+        source=name,
         program=bench.program,
         mappings=bench.mappings,
         settings=settings,
-        source=name,
         latest=bench.state.latest() if again is None else {},
         horizon=bench.config.horizon,
         stopped=bench.stopped,
         runner=bench.runner,
         stage=Stage("reading", f"batch {plan.batch} of {name}, rules {plan.rules_digest[:12]}"),
     )
+    return write_batch(Input(FilesTransport(()), list(planned.objects)), at)
 
 
 def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, datetime], changed: Sequence[str]) -> Revision:
