@@ -232,17 +232,28 @@ class Containment:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """How many alerts of an incident hang together, in its largest part, by ``strong`` joins alone and by strong and ``medium`` ones; 0 where nobody
+    counted.
+    """
+
+    strong: int = 0
+    medium: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """Alerts that belong together, and why: a pure function of the alerts, the identity edges and the facts.
 
     ``uid`` is made of the earliest alert and its strongest key. ``score`` is 0 to 100, rebuilt by hand from ``factors``; ``level`` follows from it.
     ``principals`` are who acted, best proven first. ``tactics`` stand in order of time. ``alert_uids`` are all members by (first_time, uid),
     ``event_uids`` the first 1,000 of their events, ``events`` how many those alerts count. ``joins`` are what holds the alerts together, at most
-    1,000, strongest first; ``joins_total`` counts all. ``confidence`` is the strength of the weakest join without which it would fall apart, strong
-    for a single alert. ``responsibility``: who must act, of saas, paas and iaas. ``continues`` is the incident before it that was cut off for length,
-    ``continued_by`` the one after it. ``notes`` are sentences on what was left out of joining, and why. ``status`` is what people made of it; the
-    kernel leaves it ``open``. ``component`` names everything that hangs together over any join, pieces of it and what was kept apart among them, by
-    the uid of its earliest alert: incidents of one component are to be worked out together.
+    1,000, strongest first; ``joins_total`` counts all. ``confidence`` is the strength of the joins that hold three quarters of its alerts
+    together when weaker ones are left out, strong for a single alert; ``held`` has the numbers. ``responsibility``: who must act, of saas, paas
+    and iaas. ``continues`` is the incident before it that was cut off for length, ``continued_by`` the one after it. ``notes`` are sentences on
+    what was left out of joining, and why. ``status`` is what people made of it; the kernel leaves it ``open``. ``component`` names everything
+    that hangs together over any join, pieces of it and what was kept apart among them, by the uid of its earliest alert: incidents of one
+    component are to be worked out together.
     """
 
     uid: str
@@ -271,6 +282,7 @@ class Incident:
     notes: tuple[str, ...] = ()
     status: str = "open"
     component: str = ""
+    held: Held = Held()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import log2
 
 import polars as pl
@@ -64,9 +64,13 @@ def groups(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], sightings: p
         return any(keys[a.uid][key] in strengths and gap <= window(keys[a.uid][key], a, b) for key in shared)
 
     def window(strength: str, a: Alert, b: Alert) -> timedelta:
-        """An identity joins over a day in one cloud or from one address, over an hour from one that many share, across clouds else not at all."""
+        """An identity joins over a day in one cloud or from one address, over an hour from one that many share, across clouds else not at all; an
+        address in one cloud alone.
+        """
         ways = [addresses(each, sightings) for each in (a, b)]
         same_place = {cloud.provider for cloud in a.cloud} == {cloud.provider for cloud in b.cloud}
+        if strength == "weak":
+            return WINDOW[strength] if same_place else timedelta.min
         if strength != "medium" or same_place or not all(ways) or any(not many for _, many in ways[0] & ways[1]):
             return WINDOW[strength]
         return timedelta(hours=1) if ways[0] & ways[1] else timedelta.min
@@ -104,19 +108,49 @@ def divided(part: Sequence[Alert], gaps: Sequence[timedelta]) -> list[Sequence[A
 
 
 def score(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping[str, str]) -> float:
-    """The formula, by hand; ``main`` is what each alert is mainly about."""
-    once: dict[tuple[str, str, object], float] = {}
-    for each in alerts:
-        confidence = {AlertKind.RULE: 0.8, AlertKind.CORRELATION: 1.0, AlertKind.ANALYTIC: 0.7}[each.kind] / (2 if each.state is State.OPEN else 1)
-        place = (each.rule.uid, main[each.uid], each.first_time.replace(minute=0, second=0, microsecond=0))
-        once[place] = max(once.get(place, 0), BASE[each.level] * confidence)
+    """The formula, by hand, for each hour with the day before it; ``main`` is what each alert is mainly about."""
+
+    def hour(when: datetime) -> datetime:
+        return when.replace(minute=0, second=0, microsecond=0)
+
+    days = []
+    for end in {hour(each.first_time) for each in alerts}:
+        there = [each for each in alerts if hour(each.first_time) <= end and hour(each.last_time) >= end - timedelta(days=1)]
+        holds = {other.uid for other in there for each in there if other is not each and _within(each, other)}
+        days += [day(there, rules, main), day([each for each in there if each.uid not in holds], rules, main)]
+    return max(days)
+
+
+def _risk(each: Alert) -> float:
+    confidence = {AlertKind.RULE: 0.8, AlertKind.CORRELATION: 1.0, AlertKind.ANALYTIC: 0.7}[each.kind] / (2 if each.state is State.OPEN else 1)
+    return BASE[each.level] * confidence
+
+
+def _graver(each: Alert) -> tuple[float, int, str]:
+    return (-_risk(each), -each.count, each.uid)
+
+
+def _within(each: Alert, other: Alert) -> bool:
+    return set(each.event_uids) <= set(other.event_uids) and _graver(other) < _graver(each)
+
+
+def day(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts], main: Mapping[str, str]) -> float:
+    head: dict[str, Alert] = {}
+    for each in sorted(alerts, key=_graver):
+        head[each.uid] = next((other for other in head.values() if head[other.uid] is other and _within(each, other)), each)
+    once: dict[tuple[str, str, object], Alert] = {}
+    for each in sorted(alerts, key=lambda each: (-_risk(each), each.uid)):
+        once.setdefault((each.rule.uid, main[each.uid], each.first_time.replace(minute=0, second=0, microsecond=0)), each)
+    families: dict[str, list[float]] = {}
+    for each in once.values():
+        uid = head[each.uid].rule.uid
+        families.setdefault(rules[uid].family or uid, []).append(_risk(each))
     left = 1.0
-    for family in {rules[uid].family or uid for uid, _, _ in once}:
-        risks = sorted((risk for (uid, _, _), risk in once.items() if (rules[uid].family or uid) == family), reverse=True)
-        for rank, risk in enumerate(risks, 1):
-            left *= 1 - risk / 100 / rank**1.5
-    points = 100 * (1 - left) * (1 + 0.15 * (max(1, longest([rules[each.rule.uid].tactics for each in alerts])) - 1))
-    clouds = {cloud.provider for each in alerts for cloud in each.cloud if cloud.provider}
+    for risks in families.values():
+        for rank, worth in enumerate(sorted(risks, reverse=True), 1):
+            left *= 1 - worth / 100 / rank**1.5
+    points = 100 * (1 - left) * (1 + 0.15 * (max(1, longest([rules[each.rule.uid].tactics for each in alerts if head[each.uid] is each])) - 1))
+    clouds = {min(cloud.provider for cloud in each.cloud if cloud.provider) for each in alerts if each.level >= Level.MEDIUM and each.cloud}
     return round(min(100.0, points * 1.2 ** max(0, len(clouds) - 1)), 1)
 
 

@@ -135,6 +135,9 @@ def _closed_pipe() -> int:
 def _unexpected(error: Exception) -> int:
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(code, int):
+        message = getattr(error, "message", None)
+        if isinstance(message, str):
+            error.message = message.replace("Value error, ", "")  # type: ignore[attr-defined]  # what the checking library puts before every reason
         show()
         return USAGE
     if os.environ.get("CROSSWIND_DEBUG"):

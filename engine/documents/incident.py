@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from engine.documents.common import shown, timestamp
-from engine.model import Incident, NextHunt
+from engine.model import Incident, NextHunt, Strength
 
 
 def incident_document(incident: Incident, *, show_content: bool = False) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def incident_document(incident: Incident, *, show_content: bool = False) -> dict
         "title": text(incident.title),
         "status": incident.status,
         "confidence": incident.confidence.value,
+        "held": {"strong": incident.held.strong, "medium": incident.held.medium},
         "first_time": timestamp(incident.first_time),
         "last_time": timestamp(incident.last_time),
         "principals": [
@@ -78,3 +79,15 @@ def hunt_command(hunt: NextHunt) -> str:
     """How to run a hunt, every value quoted for a shell."""
     parameters = " ".join(f"--param {shlex.quote(f'{name}={value}')}" for name, value in hunt.parameters)
     return f"crosswind hunt run {hunt.name} {parameters}".rstrip()
+
+
+def certainty(incident: Incident) -> str:
+    """How sure it is that the alerts belong together, in words: what the confidence rests on, and how many alerts hang on less."""
+    alerts, held, word = len(incident.alert_uids), incident.held, incident.confidence.value
+    if not held.strong or held.strong == alerts or (incident.confidence is Strength.MEDIUM and held.medium == alerts):
+        return word
+    if incident.confidence is Strength.WEAK:
+        return f"{word}: at most {held.medium:,} of {alerts:,} alerts hang together without weak joins"
+    sure = held.strong if incident.confidence is Strength.STRONG else held.medium
+    less = "weak" if held.medium == sure else "medium" if held.medium == alerts else "medium or weak"
+    return f"{word}, but {alerts - sure:,} of {alerts:,} alerts {'hang' if alerts - sure > 1 else 'hangs'} on {less} joins alone"

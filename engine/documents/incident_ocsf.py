@@ -23,7 +23,9 @@ _PRIORITY = {
     Level.CRITICAL: (4, "Critical"),
 }
 
-_UNMAPPED = ("principals", "tactics", "joins", "joins_total", "factors", "blast", "responsibility", "next_hunts", "containment", "notes", "clouds")
+_UNMAPPED = (
+    *("principals", "tactics", "held", "joins", "joins_total", "factors", "blast", "responsibility", "next_hunts", "containment", "notes", "clouds"),
+)
 _STATUS = {"open": (1, "New"), "acknowledged": (2, "In Progress"), "closed": (5, "Closed")}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.documents.escaping import safe_text
-from engine.documents.incident import incident_document
+from engine.documents.incident import certainty, incident_document
 from engine.documents.incident_ocsf import describe
 from engine.documents.native import to_native
 from engine.model import Alert, Incident
@@ -38,7 +38,7 @@ def packet_markdown(incident: Incident, alerts: Mapping[str, Alert], *, show_con
         "",
         escaped(describe(told)),
         "",
-        f"- Incident `{told['uid']}`, {told['level']}, score {told['score']}, status {escaped(told['status'])}, joins: {told['confidence']}",
+        f"- Incident `{told['uid']}`, {told['level']}, score {told['score']}, status {escaped(told['status'])}, joins: {certainty(incident)}",
         f"- From {told['first_time']} to {told['last_time']}",
         f"- Sources: {escaped(', '.join(told['sources'])) or 'none'}",
         f"- Who must act: {escaped(', '.join(told['responsibility'])) or 'not known'}",

@@ -13,9 +13,11 @@ from engine.incidents.clock import Ordered
 from engine.incidents.components import components, divide
 from engine.incidents.rules import RANK, RuleFacts
 from engine.incidents.windows import LARGEST, LONGEST
-from engine.model import Strength
+from engine.model import Held, Strength
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+MOST = 0.75
+"""So many of an incident's alerts have to hang together without weaker joins for its confidence to be that of the stronger ones."""
 TOO_LARGE = "more than {:,} alerts hung together by {} joins, which were not used: an incident names one story"
 
 
@@ -23,14 +25,15 @@ TOO_LARGE = "more than {:,} alerts hung together by {} joins, which were not use
 class Groups:
     """Which alerts are one incident.
 
-    ``members`` are the alert indices of each, sorted; ``before`` is the index of the group each continues, -1 for none; ``confidence`` the strength
-    of the weakest joins it cannot do without; ``notes`` by group what was not used; ``components`` by group the earliest alert of all that any link
-    leads to.
+    ``members`` are the alert indices of each, sorted; ``before`` is the index of the group each continues, -1 for none; ``held`` how many hang
+    together without weaker joins, ``confidence`` the strength of the joins that hold `MOST` of them; ``notes`` by group what was not used;
+    ``components`` by group the earliest alert of all that any link leads to.
     """
 
     members: list[Ints]
     before: list[int]
     confidence: list[Strength]
+    held: list[Held]
     notes: list[tuple[str, ...]]
     components: list[int]
     links: pl.DataFrame
@@ -61,7 +64,7 @@ def group(found: pl.DataFrame, ordered: Ordered, rules: Mapping[str, RuleFacts])
         label = _held(size, ends, grade, allowed)
     members: list[Ints] = []
     before: list[int] = []
-    confidence: list[Strength] = []
+    held: list[Held] = []
     notes: list[tuple[str, ...]] = []
     place = np.empty(size, np.int64)
     certain = [_held(size, ends, grade, np.minimum(allowed, level)) for level in (0, 1)]
@@ -72,15 +75,25 @@ def group(found: pl.DataFrame, ordered: Ordered, rules: Mapping[str, RuleFacts])
             place[piece] = len(members)
             before.append(len(members) - 1 if number else -1)
             members.append(piece)
-            confidence.append(
-                next((grade for grade, held in zip(Strength, certain, strict=False) if (held[piece] == held[piece[0]]).all()), Strength.WEAK)
-            )
+            held.append(Held(*(_largest(parts[piece]) for parts in certain)))
             notes.append(tuple(dict.fromkeys(note for index in piece if int(index) in reasons for note in reasons[int(index)])))
     holds = (grade <= allowed[ends[0]]) & (grade <= allowed[ends[1]]) & (place[ends[0]] == place[ends[1]])
     together = [int(whole[rows[0]]) for rows in members]
-    return Groups(
-        members, before, confidence, notes, together, found.filter(pl.Series(holds)).with_columns(pl.Series("group", place[ends[0][holds]]))
-    )
+    confidence = [_confidence(each, len(rows)) for each, rows in zip(held, members, strict=True)]
+    grouped = found.filter(pl.Series(holds)).with_columns(pl.Series("group", place[ends[0][holds]]))
+    return Groups(members, before, confidence, held, notes, together, grouped)
+
+
+def _confidence(held: Held, size: int) -> Strength:
+    """One weak join at the edge of many strong ones says little about them; the more it holds, the more it says."""
+    if held.strong >= MOST * size:
+        return Strength.STRONG
+    return Strength.MEDIUM if held.medium >= MOST * size else Strength.WEAK
+
+
+def _largest(parts: Ints) -> int:
+    """How many are of the most frequent label."""
+    return int(np.unique(parts, return_counts=True)[1].max()) if len(parts) > 1 else 1
 
 
 def _held(size: int, ends: tuple[Ints, Ints], grade: Ints, allowed: Ints) -> Ints:

@@ -18,6 +18,8 @@ SHARED_BY = 4
 """More acting identities than this behind one address, or on one resource, in the 30 days before: an egress, a NAT, a shared store."""
 RARE_BITS = 8
 """An address is rare when fewer than 1 in 2^8 sightings of the 30 days before were of it."""
+BEGUN_AGAIN = 4
+"""A name under which more sessions of a role than this began in the 30 days before is one that is given again and again, as pipelines do."""
 FAN_OUT = 1_000
 """Alerts one key may join on one UTC day."""
 
@@ -49,12 +51,19 @@ def known_hub(entity: str) -> str | None:
     return "belongs to the provider or to everybody" if _SERVICE.fullmatch(entity) else None
 
 
-def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, contested: pl.Series, totals: pl.DataFrame | None = None) -> pl.DataFrame:
+def hubs(
+    keyed: pl.DataFrame,
+    ordered: Ordered,
+    sightings: pl.DataFrame,
+    contested: pl.Series,
+    begun: pl.DataFrame,
+    totals: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """The rows of ``keyed`` (``alert``, ``key``, ``strength``, ``actor``) that must not join: ``alert``, ``key``, ``why``.
 
     Everything that is counted is counted over the 30 UTC days before the day the alert begins, so nothing that happens that day or later changes it;
-    only `FAN_OUT`, a bound on work, counts that day itself. ``contested`` are the e-mail addresses of several people. ``totals``
-    (`sightings.TOTALS`) where ``sightings`` are only those of entities that alerts name.
+    only `FAN_OUT`, a bound on work, counts that day itself. ``contested`` are the e-mail addresses of several people, ``begun`` the sessions that
+    began (`keys.BEGUN`). ``totals`` (`sightings.TOTALS`) where ``sightings`` are only those of entities that alerts name.
     """
     days = pl.DataFrame({"alert": pl.Series(range(len(ordered.alerts)), dtype=pl.UInt32), "day": ordered.day})
     rows = keyed.join(days, on="alert").select("alert", "key", "strength", "actor", "day")
@@ -68,7 +77,7 @@ def hubs(keyed: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame, contest
     named = named.drop_nulls()
     found = [rows.join(named, on="key").select("alert", "key", "why")]
     asked = rows.select("key", "day", "strength").unique()
-    judged = pl.concat([_busy(asked, rows), _shared(asked, rows), _fan_out(rows), _not_rare(asked, sightings, totals)])
+    judged = pl.concat([_busy(asked, rows), _shared(asked, rows), _begun_again(asked, begun), _fan_out(rows), _not_rare(asked, sightings, totals)])
     judged = judged.unique(["key", "day"], keep="first", maintain_order=True)
     found.append(rows.join(judged, on=["key", "day"]).select("alert", "key", "why"))
     return pl.concat(found).unique(["alert", "key"], keep="first", maintain_order=True)
@@ -120,6 +129,14 @@ def _shared(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     did = pl.when(prompt).then(pl.lit("sent")).otherwise(pl.lit("touched"))
     why = pl.format("was {} by {} identities in the 30 days before", did, "n")
     return counted.filter(pl.col("n") > SHARED_BY).select("key", "day", why.alias("why"))
+
+
+def _begun_again(asked: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
+    """Names of sessions that whoever takes the role gives again and again: what is done under one is no more of one hand than the role is."""
+    named = asked.filter(pl.col("key").is_in(begun["key"].unique().implode()))
+    counted = _within(named, begun, pl.col("event_uid").n_unique().alias("n"))
+    why = pl.format("is a name under which {} sessions began in the 30 days before", "n")
+    return counted.filter(pl.col("n") > BEGUN_AGAIN).select("key", "day", why.alias("why"))
 
 
 def _fan_out(rows: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from engine.incidents.clock import Ordered, in_order
 from engine.incidents.grouping import Groups, group
 from engine.incidents.hubs import hubs
 from engine.incidents.joining import Ties, ties
-from engine.incidents.keys import contested, keys
+from engine.incidents.keys import begun, contested, keys
 from engine.incidents.links import links
 from engine.incidents.mixed import mixed
 from engine.incidents.participants import participants
@@ -67,7 +67,7 @@ def incidents(alerts: Iterable[Alert], given: Given | None = None) -> list[Incid
     loose = mixed(ordered, given.sightings)
     parts = participants(ordered.alerts, loose)
     keyed, origins = keys(parts, ordered, given.edges)
-    left_out = hubs(keyed, ordered, given.sightings, contested(parts, given.edges), given.totals)
+    left_out = hubs(keyed, ordered, given.sightings, contested(parts, given.edges), begun(keyed, given.edges), given.totals)
     joining = keyed.join(left_out, on=["alert", "key"], how="anti")
     groups = group(links(joining, ordered, ways(parts, ordered, given.sightings)), ordered, given.rules)
     given = replace(given, circumstances=_leaks(joining, ordered, given.circumstances))
@@ -147,7 +147,7 @@ def _incident(number: int, groups: Groups, told: _Told, held: Ties) -> Incident:
     )
     providers = sorted({cloud.provider for cloud in clouds if cloud.provider})
     main = [told.main[row] for row in rows]
-    scored = score(alerts, main, rules, clouds=len(providers), trust=held.trust, circumstances=told.given.circumstances)
+    scored = score(alerts, main, rules, trust=held.trust, circumstances=told.given.circumstances)
     members = [(alert, told.named[row]) for row, alert in zip(rows, alerts, strict=True)]
     named = list(dict.fromkeys(pair for _, pairs in members for pair in pairs))
     tactics = _tactics(alerts, rules)
@@ -177,6 +177,7 @@ def _incident(number: int, groups: Groups, told: _Told, held: Ties) -> Incident:
         containment=containment(members),
         notes=_notes(rows, groups.notes[number], told),
         component=told.ordered.alerts[groups.components[number]].uid,
+        held=groups.held[number],
     )
 
 

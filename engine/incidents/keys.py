@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from engine.identity.edges import KINDS, STRENGTHS, TOLD
+from engine.identity.edges import ISSUED, KINDS, STRENGTHS, TOLD
 from engine.identity.resolve import walks
-from engine.incidents.clock import Ordered
+from engine.incidents.clock import DAY, Ordered
 from engine.incidents.windows import EVENT, PRINCIPALS, RANKS
 from engine.incidents.windows import STRENGTHS as PROVES
 from engine.model import Strength
@@ -30,6 +30,8 @@ ORIGINS: dict[str, pl.DataType] = {
     "strength": pl.String(),
     "proof": pl.List(pl.String()),
 }
+BEGUN: dict[str, pl.DataType] = {"key": pl.String(), "event_uid": pl.String(), "seen_day": pl.Int64()}
+"""``key`` is the name, ``event_uid`` the event that began a session, ``seen_day`` its day since the epoch."""
 _JOINING = ("actor", "target", "made", "leaked", "resource", "ip", "agent", "prompt", "request", "event")
 TOLD_OF_ACTORS = ("created_key", "impersonated", "used_key", "used_federation", "federated_credential")
 """Edges that lead to no origin and still tell whose doing something is."""
@@ -95,6 +97,17 @@ def contested(parts: pl.DataFrame, edges: pl.DataFrame) -> pl.Series:
     ways = [between.select(entity=one, parent=other) for one, other in (("child", "parent"), ("parent", "child"))]
     pairs = pl.concat([together, *ways]).filter(pl.col("entity").str.starts_with("email:") & pl.col("parent").str.starts_with("entra.object:"))
     return pairs.group_by("entity").agg(pl.col("parent").n_unique().alias("n")).filter(pl.col("n") > 1)["entity"].sort()
+
+
+def begun(keyed: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """The sessions of roles that began under the names in ``keyed``, by id and by ARN (`BEGUN`)."""
+    wanted = keyed.filter(pl.col("key").str.contains(r"^aws\.(session|arn):"))["key"].unique().to_frame("key")
+    ids = edges.filter(pl.col("kind") == "session_of").select(key="child", session="parent").join(wanted, on="key", how="semi")
+    names = pl.concat([wanted.select("key", session="key"), ids]).unique()
+    issued = edges.filter(pl.col("kind").is_in([name for name, kind in KINDS.items() if kind.way == ISSUED]))
+    found = issued.select("time", "event_uid", session="child").join(names, on="session")
+    days = found.select("key", "event_uid", seen_day=pl.col("time").dt.timestamp("us").floordiv(DAY))
+    return days.select(pl.col(name).cast(dtype) for name, dtype in BEGUN.items()).unique()
 
 
 def _cloud(column: str) -> pl.Expr:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from itertools import groupby
 
-from engine.incidents.clock import HOUR, micros
+from engine.incidents.clock import DAY, HOUR, micros
 from engine.incidents.rules import RANK, TACTICS, RuleFacts
 from engine.model import Alert, AlertKind, Factor, Level, State
 
@@ -18,6 +20,8 @@ LEVELS: tuple[tuple[float, Level], ...] = ((90, Level.CRITICAL), (60, Level.HIGH
 TOLD = 100
 """Alerts that are factors of their own; what the others count stands in one."""
 RANK_POWER = 1.5
+GRAVE = Level.MEDIUM
+"""Alerts below it are what many do in passing: they do not show that somebody acts in another cloud, and alone they make no high incident."""
 PER_TACTIC = 0.15
 PER_CLOUD = 1.2
 TRUST = 1.3
@@ -39,63 +43,144 @@ class Scored:
     factors: tuple[Factor, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Risk:
+    """What an alert is worth by itself and why, what it is mainly about, and the graver alert that has all of its events."""
+
+    value: float
+    why: str
+    key: str
+    within: Alert | None
+
+
+_Risks = Mapping[str, _Risk]
+"""By alert uid."""
+
+
 def score(
     alerts: Sequence[Alert],
     keys: Sequence[str],
     rules: Mapping[str, RuleFacts],
     *,
-    clouds: int,
     trust: bool,
     circumstances: Mapping[str, tuple[Circumstance, ...]],
 ) -> Scored:
-    """The score of ``alerts``, which are sorted by (first_time, uid).
+    """The score of ``alerts``, which are sorted by (first_time, uid): that of the worst day in them, of equals the first.
 
-    ``keys`` names who or what each alert is mainly about: alerts of one rule about it within one hour count once. ``clouds`` is the number of
-    providers, ``trust`` whether a proven trust leads from one to another. ``circumstances`` go by alert uid.
+    ``keys`` names who or what each alert is mainly about: alerts of one rule about it within one hour count once. ``trust`` is whether a proven trust
+    leads from one provider to another. ``circumstances`` go by alert uid.
     """
-    factors, kept = _risks(alerts, keys, rules, circumstances)
+    risks = _risks(alerts, keys, circumstances)
+    worst = max((_day(day, risks, rules, trust) for day in _days(alerts)), key=lambda each: each.points)
+    factors = list(worst.factors)
+    if apart := len(alerts) - len(worst.alerts):
+        until = f"{worst.alerts[-1].first_time:%Y-%m-%d %H} h UTC"
+        why = f"the worst day, which ends {until}; {apart:,} alert{'s of other days add' if apart > 1 else ' of other days adds'} nothing"
+        factors.append(Factor("day", len(worst.alerts), worst.points, why))
+    points = round(min(worst.points, 100.0), 1)
+    level, why = _level(points, worst.alerts, rules)
+    factors.append(Factor("cap", 100.0, points, why))
+    return Scored(points, level, tuple(factors))
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    alerts: Sequence[Alert]
+    points: float
+    factors: tuple[Factor, ...]
+
+
+def _risks(alerts: Sequence[Alert], keys: Sequence[str], circumstances: Mapping[str, tuple[Circumstance, ...]]) -> _Risks:
+    """Of each alert by itself. Of alerts with the same events the one that counts most stands for them."""
+    worth = {alert.uid: (*_risk(alert, circumstances.get(alert.uid, ())), key) for alert, key in zip(alerts, keys, strict=True)}
+    holding: dict[str, list[tuple[Alert, frozenset[str]]]] = {}
+    found: dict[str, _Risk] = {}
+    for alert in sorted(alerts, key=lambda each: (-worth[each.uid][0], -each.count, each.uid)):
+        events = frozenset(alert.event_uids)
+        within = next((graver for graver, has in holding.get(min(events, default=""), ()) if events <= has), None)
+        found[alert.uid] = _Risk(*worth[alert.uid], within)
+        for event in events if within is None else ():
+            holding.setdefault(event, []).append((alert, events))
+    return found
+
+
+def _days(alerts: Sequence[Alert]) -> Iterator[list[Alert]]:
+    """The alerts that were there in a clock hour or the 24 before it, for each hour in which one begins, unless those of the next such hour are more.
+
+    By hours, so that an alert is in a few dozen days at most, however many alerts there are.
+    """
+    there: list[tuple[int, int]] = []
+    rows = iter(enumerate((micros(alert.first_time) // HOUR, micros(alert.last_time) // HOUR) for alert in alerts))
+    for hour, begun in groupby(rows, key=lambda row: row[1][0]):
+        if there and there[0][0] < hour - DAY // HOUR:
+            yield [alerts[number] for number in sorted(number for _, number in there)]
+        while there and there[0][0] < hour - DAY // HOUR:
+            heappop(there)
+        for number, (_, last) in begun:
+            heappush(there, (last, number))
+    yield [alerts[number] for number in sorted(number for _, number in there)]
+
+
+def _day(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], trust: bool) -> _Day:
+    """What the alerts of one day amount to, before a cut at 100: with those that hold others, or without, whatever is more."""
+    whole = _amount(alerts, risks, rules, trust)
+    holding = {within.uid for alert in alerts if (within := risks[alert.uid].within)}
+    if not holding:
+        return whole
+    parts = _amount([alert for alert in alerts if alert.uid not in holding], risks, rules, trust)
+    return replace(parts, alerts=whole.alerts) if parts.points > whole.points else whole
+
+
+def _amount(alerts: Sequence[Alert], risks: _Risks, rules: Mapping[str, RuleFacts], trust: bool) -> _Day:
+    uids = {alert.uid for alert in alerts}
+    heads = {alert.uid: within if (within := risks[alert.uid].within) and within.uid in uids else alert for alert in alerts}
+    factors, kept = _worth(alerts, risks, heads, rules)
     left = 1.0
     for worth in kept:
         left *= 1 - worth / 100
     points = round(100 * (1 - left), 6)
     factors.append(Factor("combined", points, points, f"100 × (1 - the product of 1 - points / 100) over {len(kept):,} alerts that count"))
-    chain = longest_chain(alerts, rules)
+    chain = longest_chain([alert for alert in alerts if heads[alert.uid] is alert], rules)
     if len(chain) > 1:
         value = round(1 + PER_TACTIC * (len(chain) - 1), 6)
         points *= value
         factors.append(Factor("tactics", value, points, f"1 + {PER_TACTIC} × ({len(chain)} - 1): {', then '.join(chain)}"))
+    # An alert that tells of several clouds has that in its level already: it counts for one.
+    homes = (min((cloud.provider for cloud in alert.cloud if cloud.provider), default=None) for alert in alerts if alert.level >= GRAVE)
+    clouds = len({home for home in homes if home})
     if clouds > 1:
         value = round(PER_CLOUD ** (clouds - 1), 6)
         points *= value
-        factors.append(Factor("clouds", value, points, f"{PER_CLOUD} for each cloud beyond the first: {clouds}"))
-    if trust:
+        why = f"{PER_CLOUD} for each cloud beyond the first, counting those with an alert of level {GRAVE.word} or above: {clouds}"
+        factors.append(Factor("clouds", value, points, why))
+    if trust and clouds > 1:
         points *= TRUST
         factors.append(Factor("trust", TRUST, points, "a proven chain of identities leads from one cloud to another"))
-    points = round(min(points, 100.0), 1)
-    level, why = _level(points, alerts, rules)
-    factors.append(Factor("cap", 100.0, points, why))
-    return Scored(points, level, tuple(factors))
+    return _Day(alerts, points, tuple(factors))
 
 
-def _risks(
-    alerts: Sequence[Alert], keys: Sequence[str], rules: Mapping[str, RuleFacts], circumstances: Mapping[str, tuple[Circumstance, ...]]
-) -> tuple[list[Factor], list[float]]:
-    """A factor for each of the first `TOLD` alerts that count, one for the rest, and what each that counts is worth."""
-    best: dict[tuple[str, str, int], tuple[float, str, Alert]] = {}
-    for alert, key in zip(alerts, keys, strict=True):
-        risk, why = _risk(alert, circumstances.get(alert.uid, ()))
-        once = (alert.rule.uid, key, micros(alert.first_time) // HOUR)
+def _worth(alerts: Sequence[Alert], risks: _Risks, heads: Mapping[str, Alert], rules: Mapping[str, RuleFacts]) -> tuple[list[Factor], list[float]]:
+    """A factor for each of the first `TOLD` alerts that count, one for the rest, and what each that counts is worth.
+
+    ``heads``: by alert uid the graver alert in whose family it is, or itself.
+    """
+    best: dict[tuple[str, str, int], tuple[_Risk, Alert]] = {}
+    for alert in alerts:
+        risk = risks[alert.uid]
+        once = (alert.rule.uid, risk.key, micros(alert.first_time) // HOUR)
         known = best.get(once)
-        if known is None or (-risk, alert.uid) < (-known[0], known[2].uid):
-            best[once] = (risk, why, alert)
+        if known is None or (-risk.value, alert.uid) < (-known[0].value, known[1].uid):
+            best[once] = (risk, alert)
     families: dict[str, int] = {}
     told: list[Factor] = []
-    for risk, why, alert in sorted(best.values(), key=lambda each: (-each[0], each[2].uid)):
-        family = rules.get(alert.rule.uid, RuleFacts()).family or alert.rule.uid
+    for risk, alert in sorted(best.values(), key=lambda each: (-each[0].value, heads[each[1].uid] is not each[1], each[1].uid)):
+        head = heads[alert.uid]
+        family = rules.get(head.rule.uid, RuleFacts()).family or head.rule.uid
         rank = families[family] = families.get(family, 0) + 1
-        worth = round(risk / rank**RANK_POWER, 6)
-        place = f", {rank}. of the family {family}: / {rank}^{RANK_POWER}" if rank > 1 else ""
-        told.append(Factor("alert", risk, worth, f"{alert.rule.title}: {why}{place}", alert.uid))
+        worth = round(risk.value / rank**RANK_POWER, 6)
+        same = f", the same events as {head.rule.title}" if head is not alert else ""
+        place = f"{same}, {rank}. of the family {family}: / {rank}^{RANK_POWER}" if rank > 1 else ""
+        told.append(Factor("alert", risk.value, worth, f"{alert.rule.title}: {risk.why}{place}", alert.uid))
     told.sort(key=lambda factor: (-factor.points, factor.about))
     kept = [factor.points for factor in told]
     if len(told) > TOLD:
@@ -134,6 +219,8 @@ def longest_chain(alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> li
 
 def _level(points: float, alerts: Sequence[Alert], rules: Mapping[str, RuleFacts]) -> tuple[Level, str]:
     level = next(level for least, level in LEVELS if points >= least)
+    if level >= Level.HIGH and all(alert.level < GRAVE for alert in alerts):
+        return Level.MEDIUM, f"at most 100; high needs an alert of level {GRAVE.word}, here is none: medium"
     if level is not Level.CRITICAL:
         return level, f"at most 100; {level.word} from {next(least for least, each in LEVELS if each is level)}"
     sources = {source for alert in alerts for source in alert.sources}

@@ -15,6 +15,9 @@ ADDRESSES = 10
 NEAR = "near "
 """How the side of an address begins that many share; there only `windows.TIGHT` is bridged."""
 
+WHERE = ("ip", "agent")
+"""Roles of what tells where somebody came from."""
+
 WAYS: dict[str, pl.DataType] = {"alert": pl.UInt32(), "side": pl.String()}
 _PLACES: dict[str, pl.DataType] = {"alert": pl.UInt32(), "clouds": pl.List(pl.String())}
 
@@ -32,24 +35,25 @@ def ways(parts: pl.DataFrame, ordered: Ordered, sightings: pl.DataFrame) -> pl.D
 def sided(keyed: pl.DataFrame, ordered: Ordered, addresses: pl.DataFrame) -> pl.DataFrame:
     """``keyed`` (`keys.KEYED`) with ``side``, a row for each side of a key that an alert is on. ``addresses`` are those of `ways`.
 
-    Strong keys, and what is rare, join wherever they are. A target joins what one identity did to it, and what nobody is named for. Who somebody is
-    joins what happened in one cloud: people work in all of them, each day. Across clouds it is one hand where the same identity also comes from the
-    same address, or no address is known. What happened in no cloud, as at a gateway, is a place of its own.
+    Strong keys, and prompts that are alike, join wherever they are. A target joins what one identity did to it, and what nobody is named for. Who
+    somebody is joins what happened in one cloud: people work in all of them, each day. Across clouds it is one hand where the same identity also
+    comes from the same address, or no address is known. An address, or a network with an agent, joins within one cloud: by itself it says nothing of
+    who came from there into two. What happened in no cloud, as at a gateway, is a place of its own.
     """
     targeted = pl.col("role").is_in(["resource", "target"])
-    medium = pl.col("strength") == Strength.MEDIUM.value
+    placed = (pl.col("strength") == Strength.MEDIUM.value) | pl.col("role").is_in(WHERE)
     named = keyed.filter(targeted & pl.col("actor").is_not_null()).with_columns(pl.concat_str(pl.lit("by "), "actor").alias("side"))
     rest = keyed.filter(~targeted | pl.col("actor").is_null())
-    everywhere = rest.filter(~medium).with_columns(pl.lit(None, pl.String).alias("side"))
+    everywhere = rest.filter(~placed).with_columns(pl.lit(None, pl.String).alias("side"))
     sides = named.select("key", "side").unique().filter(pl.len().over("key") <= SIDES)
-    return pl.concat([named, everywhere, rest.join(sides, on="key").select(named.columns), _by_place(rest.filter(medium), ordered, addresses)])
+    return pl.concat([named, everywhere, rest.join(sides, on="key").select(named.columns), _by_place(rest.filter(placed), ordered, addresses)])
 
 
 def _by_place(rows: pl.DataFrame, ordered: Ordered, addresses: pl.DataFrame) -> pl.DataFrame:
     """``rows`` on the sides of the clouds and addresses of their alerts."""
     there = _places(rows["alert"].unique().sort().to_list(), ordered)
     there = there.join(addresses.select("alert", known=True).unique(), on="alert", how="left").with_columns(pl.col("known").fill_null(False))
-    identity = ~pl.col("role").is_in(["resource", "target"])
+    identity = ~pl.col("role").is_in(["resource", "target", *WHERE])
     placed = rows.join(there, on="alert")
     by_address = placed.filter(identity).select(rows.columns).join(addresses, on="alert")
     # What spans clouds says itself what it joins there; beyond that it goes by its addresses.

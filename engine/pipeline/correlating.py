@@ -79,9 +79,9 @@ def work_of(program: Program, marks: AnyMapping[str, datetime]) -> Work:
 def left_out(rows: pl.DataFrame, correlations: Sequence[Correlation]) -> list[str]:
     """Sentences on the hits that took no part in the ``correlations`` that were evaluated; ``rows``: `Correlated.left_out`."""
     what = {
-        NO_GROUP: "have no value in its group-by fields and took no part",
-        MANY_GROUPS: f"have more than {GROUP_VALUES} values in a group-by field; {GROUP_VALUES} of them count",
-        NO_NUMBER: "have values that are no numbers, which were left out",
+        NO_GROUP: "without a value in its group-by fields took no part",
+        MANY_GROUPS: f"with more than {GROUP_VALUES} values in a group-by field; {GROUP_VALUES} of them count",
+        NO_NUMBER: "with values that are no numbers, which were left out",
     }
     return [
         f"correlation {correlations[index].title!r}: {count:,} hit{'' if count == 1 else 's'} {what[reason]}"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from collections.abc import Mapping as AnyMapping
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from connectors.edges import may_issue, raw_edges
 from connectors.normalize import NATIVE
 from engine.correlate.principals import behind
+from engine.identity.actors import Actors
 from engine.identity.edges import described, empty, together
+from engine.identity.resolve import within_reach
 from engine.schema import Mapping
 from engine.store.frames import in_own_memory
 
@@ -49,9 +51,32 @@ def told(events: pl.DataFrame, mapping: Mapping, cells: pl.DataFrame | None = No
     return described(raw_edges(events, mapping, mapping.identities.acting, cells))
 
 
-def principals_by(edges: Sequence[pl.DataFrame], mappings: AnyMapping[str, Mapping]) -> Callable[[pl.DataFrame], pl.DataFrame]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What some hits tell of identities: the ``edges`` of who acted in them, and ``acting``, who that was."""
+
+    edges: pl.DataFrame
+    acting: pl.Series
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Who stands behind hits (`engine.pipeline.correlating.Principals`), by ``edges`` that are all there are. It can be pickled."""
+
+    by_source: Actors
+    edges: pl.DataFrame
+
+    def __call__(self, hits: pl.DataFrame) -> pl.DataFrame:
+        return behind(hits, self.by_source, self.edges)
+
+    def among(self, told: Sequence[Told]) -> Origins:
+        """The same for the hits that told so much, with the edges that these need."""
+        return replace(self, edges=within_reach(pl.concat([each.acting for each in told]), self.edges))
+
+
+def principals_by(edges: Sequence[pl.DataFrame], mappings: AnyMapping[str, Mapping]) -> Origins:
     """Who stands behind hits, by the ``edges`` of batches."""
-    return partial(behind, by_source=actors_by_source(mappings), edges=together(edges))
+    return Origins(actors_by_source(mappings), together(edges))
 
 
 def actors_by_source(mappings: AnyMapping[str, Mapping]) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from engine.documents.common import shown
 from engine.documents.escaping import safe_text
-from engine.documents.incident import hunt_command
+from engine.documents.incident import certainty, hunt_command
 from engine.model import Incident, Level
 from engine.report.table import STYLES
 
@@ -66,7 +66,7 @@ def _block(incident: Incident, show_content: bool) -> Text:
     if incident.joins:
         reasons = Counter(_WHY.get(join.reason, join.reason) for join in incident.joins)
         why = ", ".join(f"{reason} ×{times}" for reason, times in reasons.most_common())
-        text.append(f"       joined by: {why} ({incident.confidence.value})\n")
+        text.append(f"       joined by: {why} ({certainty(incident)})\n")
     if incident.continues or incident.continued_by:
         text.append(f"       part of a longer story: {incident.continues or '-'} before, {incident.continued_by or '-'} after\n", style="dim")
     if incident.containment:

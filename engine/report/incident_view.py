@@ -7,8 +7,9 @@ from typing import Any, TextIO
 
 from engine.documents.common import shown, timestamp
 from engine.documents.escaping import safe_text
+from engine.documents.incident import certainty
 from engine.documents.output import json_line
-from engine.model import Alert
+from engine.model import Alert, Incident
 from engine.report.alert_list import SHORT
 from engine.report.alert_view import change_document, section, told_change
 from engine.report.incident_rows import document, whereabouts
@@ -35,7 +36,13 @@ def write_view(
         stream.write(json_line({**shown_as, "history": [change_document(each, show_content) for each in history]}) + "\n")
         return
     course = sorted(alerts, key=lambda alert: (alert.first_time, alert.uid))
-    lines = [*_head(stored, shown_as), *_who(shown_as), *_course(course, shown_as, show_content), *_joins(shown_as), *_score(shown_as)]
+    lines = [
+        *_head(stored, shown_as),
+        *_who(shown_as),
+        *_course(course, shown_as, show_content),
+        *_joins(stored.incident, shown_as),
+        *_score(shown_as),
+    ]
     lines += _touched(shown_as)
     lines += section(
         "contain: commands to check and copy", [f"{each['provider']}, {each['what']}: {each['command']}" for each in shown_as["containment"]]
@@ -82,14 +89,14 @@ def _course(alerts: Sequence[Alert], told: Mapping[str, Any], show_content: bool
     yield from section("in this order", lines)
 
 
-def _joins(told: Mapping[str, Any]) -> Iterator[str]:
+def _joins(incident: Incident, told: Mapping[str, Any]) -> Iterator[str]:
     lines = []
     for join in told["joins"][:_JOINS]:
         proof = f"; proof {', '.join(join['evidence'][:_PROOF])}" if join["evidence"] else ""
         lines.append(f"{join['a'][:SHORT]} and {join['b'][:SHORT]}: {join['reason']}, {join['strength']}, {join['key']}{proof}")
     if (more := told["joins_total"] - len(lines)) > 0:
         lines.append(f"and {more:,} more")
-    yield from section(f"why they belong together ({told['confidence']})", lines)
+    yield from section(f"why they belong together ({certainty(incident)})", lines)
 
 
 def _score(told: Mapping[str, Any]) -> Iterator[str]:

@@ -26,6 +26,8 @@ PACES = {"fast": (90.0, 900.0), "steady": (900.0, 7200.0), "slow": (3 * 3600.0, 
 """Seconds between the stages of a campaign."""
 TEMPO = {"fast": (1.0, 1.0), "steady": (1.0, 3.0), "slow": (4.0, 16.0)}
 """How many times longer everything takes inside a stage."""
+NUMBERS = 64
+"""Numbers of campaigns and decoys are below."""
 T = TypeVar("T")
 
 
@@ -57,6 +59,7 @@ class Act:
         self.browser = browser(rng, rng.randrange(9))
         self.exits: list[str] = []
         self._tokens = Tokens()
+        self._names: set[str] = set()
 
     # the clock
 
@@ -131,7 +134,13 @@ class Act:
         return self.pick(self.company.foreign_accounts)
 
     def backdoor(self) -> str:
-        return f"{self.rng.choice(lexicon.BACKDOORS)}{self.rng.choice(('', '-2', '-tmp', str(self.rng.randrange(10, 99))))}"
+        """A name for what the actor makes, one that neither it nor any other campaign gave to anything: attackers do not share what they make."""
+        while True:
+            number = 10 + self.number + NUMBERS * self.rng.randrange(14)
+            name = f"{self.rng.choice(lexicon.BACKDOORS)}{self.rng.choice(('', '-', '-tmp'))}{number}"
+            if name not in self._names:
+                self._names.add(name)
+                return name
 
     # records
 

@@ -10,6 +10,7 @@ from engine.model import (
     CloudAccount,
     Containment,
     Factor,
+    Held,
     Incident,
     Join,
     Level,
@@ -46,6 +47,7 @@ def encode(incident: Incident) -> str:
         "first_time": microseconds(incident.first_time),
         "last_time": microseconds(incident.last_time),
         "confidence": incident.confidence.value,
+        "held": (incident.held.strong, incident.held.medium),
         "principals": [(each.entity, each.strength.value, each.evidence) for each in incident.principals],
         "clouds": [(each.provider, each.account) for each in incident.clouds],
         "tactics": [(each.tactic, microseconds(each.time), each.alert) for each in incident.tactics],
@@ -81,4 +83,5 @@ def decode(text: str, *, uid: str | None = None, status: str = "open", component
         containment=tuple(Containment(*each) for each in found["containment"]),
         status=status,
         component=component,
+        held=Held(*found.get("held", ())),
     )

@@ -136,7 +136,7 @@ def test_hits_without_a_group_value_are_counted(tmp_path: Path) -> None:
     rules = BASE + correlation("event_count", "[denied]", condition="{gte: 1}", group="requestParameters.never")
     result = run(tmp_path, rules, denied(1, 0), denied(2, 1))
     assert result.alerts == []
-    assert any("2 hits have no value" in note for note in result.report.notes)
+    assert any("2 hits without a value" in note for note in result.report.notes)
 
 
 def test_evaluate_gives_group_span_and_indices_in_order() -> None:

@@ -20,13 +20,16 @@ from engine.config import load_config
 from engine.errors import EngineError, StateError
 from engine.pipeline import Settings, scan
 from engine.pipeline.far.spread import READING
+from engine.pipeline.hunts.sigma import INTERRUPTED, hunt_sigma
 from engine.pipeline.watch.scheduled import run
 from engine.runners.base import Stage, StageProgress, never
 from engine.runners.spark import SparkRunner
+from engine.store.lake import Lake
 from engine.store.lake_care import vacuum
 from tests.conftest import ROOT, Ran
-from tests.logs import ALERT, command, event, lines, quiet
-from tests.running import Place, call
+from tests.lakes import events_in, lake_of
+from tests.logs import ALERT, command, event, lines, quiet, started
+from tests.running import Place, call, rule
 
 Cli = Callable[..., Ran]
 STAGE = Stage("testing", "batch 7")
@@ -161,6 +164,49 @@ def test_a_scan_that_is_interrupted_gives_what_was_done(spark: Any, tmp_path: Pa
     assert found.report.events == records
     assert [(alert.rule.title, alert.count) for alert in found.alerts] == [(ALERT, records)]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def days_of_calls(folder: Path) -> Lake:
+    """A lake with three calls on each of four days: four files."""
+    (folder / "logs.json").write_bytes(lines(*(call(10 * day + each, 1440 * day + each) for day in range(4) for each in range(3))))
+    return lake_of(events_in([folder / "logs.json"]), folder / "lake")
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_hunt_that_is_interrupted_gives_what_was_done(spark: Any, tmp_path: Path) -> None:
+    lake = days_of_calls(tmp_path)
+    now = datetime(2026, 3, 8, tzinfo=UTC)
+    found = hunt_sigma(lake, rule(1), now=now, runner=Interrupted(spark, 4, tmp_path / "begun"))
+    (looked,) = found.events.values()
+    assert looked in (3, 6, 9)
+    assert found.failures == (INTERRUPTED,)
+    assert sum(alert.count for alert in found.alerts) == found.hits == looked
+    assert hunt_sigma(lake, rule(1), now=now, runner=SparkRunner(spark, tasks=4)).failures == ()
+
+
+def test_a_hunt_by_command_ends_soon_after_ctrl_c_and_leaves_nothing(spark: Any, tmp_path: Path) -> None:
+    """One of the stored files is a pipe that nobody writes to: the task that reads it would never end."""
+    place = Place(tmp_path / "place")
+    lake = days_of_calls(place.root)
+    stuck = lake.files("events")[0]
+    stuck.unlink()
+    os.mkfifo(stuck)
+    (tmp_path / "rule.yml").write_text(rule(1))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    given = ("hunt", "sigma", tmp_path / "rule.yml", "--lake", lake.path, "--engine", "spark", "--master", "local[1]")
+    process = started(*given, env={"TMPDIR": str(temporary), "SPARK_LOCAL_DIRS": str(temporary)}, process_group=0)
+    assert process.stderr is not None
+    said = b""
+    while b"reading: " not in said:
+        said += (line := process.stderr.readline())
+        assert line, said
+    process.send_signal(signal.SIGINT)
+    out, rest = process.communicate(timeout=600)
+    assert (process.returncode, out) == (3, b"")
+    assert f"failed: {INTERRUPTED}".encode() in rest
+    assert b"Traceback" not in said + rest
+    assert list(temporary.iterdir()) == []
 
 
 def test_jobs_tell_batch_source_and_rules_and_no_secret(spark: Any, tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from engine.documents.incident import certainty
 from engine.incidents import hubs, naming
 from engine.incidents.hubs import known_hub
 from engine.incidents.kernel import Given, incidents
 from engine.incidents.redirects import redirects
 from engine.incidents.score import Circumstance, longest_chain
 from engine.incidents.windows import LARGEST
-from engine.model import AlertKind, CloudAccount, Incident, Level, State, Strength
+from engine.model import AlertKind, CloudAccount, Held, Incident, Level, State, Strength
 from tests.incident_samples import ANA, EVE, IP, KEY, OTHER_KEY, RULES, START, alert, edges, sightings
 
 BY_KEY = (("credential", KEY),)
@@ -44,6 +45,27 @@ def test_weak_joins_need_two_tactics() -> None:
     assert sizes(found) == [4]
     assert found[0].confidence is Strength.WEAK
     assert {join.reason for join in found[0].joins} == {"sharedIndicators"}
+
+
+def test_confidence_is_that_of_what_holds_most_and_what_hangs_on_less_is_told() -> None:
+    """One weak join at the edge of many strong ones makes nobody doubt these; where it holds two halves together it is the one to doubt."""
+    given = Given(RULES, sightings=sightings({}))
+
+    def made(by_key: int, by_address: int) -> Incident:
+        strong = [alert(f"a{n}", n / 10, "looks", 0, (*BY_KEY, *BY_IP)) for n in range(by_key)]
+        weak = [alert(f"b{n}", 1 + n / 10, "takes", 0, (("credential", OTHER_KEY), *BY_IP)) for n in range(by_address)]
+        (found,) = incidents([*strong, *weak], given)
+        return found
+
+    one = made(9, 1)
+    assert (one.confidence, one.held) == (Strength.STRONG, Held(9, 9))
+    assert certainty(one) == "strong, but 1 of 10 alerts hangs on weak joins alone"
+    assert (made(3, 1).confidence, made(5, 2).confidence) == (Strength.STRONG, Strength.WEAK)
+    assert certainty(made(4, 4)) == "weak: at most 4 of 8 alerts hang together without weak joins"
+    (by_person,) = incidents([alert(f"a{n}", n, "looks", 0, BY_EVE) for n in range(3)], given)
+    assert (by_person.confidence, by_person.held, certainty(by_person)) == (Strength.MEDIUM, Held(1, 3), "medium")
+    (alone,) = incidents([alert("a", 0, "looks", 0, BY_KEY)], given)
+    assert (alone.confidence, alone.held, certainty(alone)) == (Strength.STRONG, Held(1, 1), "strong")
 
 
 @pytest.mark.parametrize(
@@ -165,14 +187,15 @@ def test_a_key_in_a_prompt_joins_with_its_use() -> None:
     assert found[0].containment[0].command == f"aws iam update-access-key --access-key-id {KEY} --status Inactive"
 
 
-def test_a_proven_trust_between_clouds_raises_the_score_and_a_shared_address_does_not() -> None:
+def test_a_proven_trust_between_clouds_raises_the_score_and_a_shared_address_joins_nothing_there() -> None:
     trust = edges(("exchanged", "gcp.principal:principal://x/subject/s", "aws.arn:arn:aws:sts::111122223333:assumed-role/r/s", 0))
-    aws = alert("a", 0, "looks", 0, (("session", "arn:aws:sts::111122223333:assumed-role/r/s"), *BY_IP), level=Level.LOW)
-    gcp = alert("b", 1, "takes", 0, (("user", "principal://x/subject/s"), *BY_IP), cloud=GCP, level=Level.LOW)
-    by_address = incidents([aws, gcp], Given(RULES, sightings=sightings({})))[0]
+    aws = alert("a", 0, "looks", 0, (("session", "arn:aws:sts::111122223333:assumed-role/r/s"), *BY_IP), level=Level.MEDIUM)
+    gcp = alert("b", 1, "takes", 0, (("user", "principal://x/subject/s"), *BY_IP), cloud=GCP, level=Level.MEDIUM)
+    by_address = incidents([aws, gcp], Given(RULES, sightings=sightings({})))
     by_trust = incidents([aws, gcp], Given(RULES, trust, sightings({})))[0]
-    assert "trust" not in {factor.name for factor in by_address.factors}
-    assert by_trust.score == pytest.approx(by_address.score * 1.3 / 1.15, abs=8)
+    assert sizes(by_address) == [1, 1]
+    assert "trust" not in {factor.name for each in by_address for factor in each.factors}
+    assert by_trust.score > max(each.score for each in by_address) * 1.2 * 1.3
     assert {factor.name for factor in by_trust.factors} >= {"clouds", "trust"}
     assert by_trust.confidence is Strength.STRONG
 
@@ -244,6 +267,47 @@ def test_the_score_is_the_formula_and_its_factors_rebuild_it() -> None:
     assert found.score == round(expected, 1)
     assert next(factor for factor in found.factors if factor.name == "combined").points == pytest.approx(expected, abs=1e-5)
     assert "asset 1.25 (training data)" in next(factor.why for factor in found.factors if factor.about == "b")
+
+
+def test_an_incident_is_as_bad_as_its_worst_day() -> None:
+    def score(*hours: float) -> float:
+        return incidents(
+            [alert(f"{n}", each, rule, 0, BY_KEY) for n, (each, rule) in enumerate(zip(hours, ("looks", "takes", "blinds"), strict=False))]
+        )[0].score
+
+    assert score(0, 24, 48) == score(0, 24) > score(0, 25, 50) == score(0)
+    told = incidents([alert("a", 0, "looks", 0, BY_KEY), alert("b", 30, "takes", 0, BY_KEY, level=Level.HIGH)], Given(RULES))[0]
+    assert [(factor.name, factor.about) for factor in told.factors] == [("alert", "b"), ("combined", ""), ("day", ""), ("cap", "")]
+    assert "1 alert of other days adds nothing" in told.factors[2].why
+    lasting = alert("a", 0, "looks", 20, BY_KEY)
+    assert len([factor for factor in incidents([lasting, alert("b", 40, "takes", 0, BY_KEY)])[0].factors if factor.name == "alert"]) == 2
+
+
+def test_what_the_same_events_show_is_of_one_family_and_no_further_stage() -> None:
+    whole = alert("a", 0, "takes", 0, BY_KEY, kind=AlertKind.CORRELATION, event_uids=("e-1", "e-2"))
+    part, other = (alert("b", 0, "looks", 0, BY_KEY, event_uids=(uid,)) for uid in ("e-1", "e-3"))
+    same, apart = incidents([whole, part], Given(RULES))[0], incidents([whole, other], Given(RULES))[0]
+    assert same.score == round(100 * (1 - 0.6 * (1 - 0.32 / 2**1.5)), 1)
+    assert apart.score == round(100 * (1 - 0.6 * 0.68) * 1.15, 1)
+    assert "the same events as" in next(factor.why for factor in same.factors if factor.about == "b")
+
+
+def test_weak_alerts_do_not_show_that_somebody_is_in_another_cloud() -> None:
+    def clouds(level: Level) -> bool:
+        other = alert("b", 1, "takes", 0, BY_KEY, cloud=GCP, level=level)
+        return any(factor.name == "clouds" for factor in incidents([alert("a", 0, "looks", 0, BY_KEY), other], Given(RULES))[0].factors)
+
+    assert (clouds(Level.LOW), clouds(Level.MEDIUM)) == (False, True)
+    both = alert("a", 0, "looks", 0, BY_KEY, kind=AlertKind.CORRELATION, cloud=(CloudAccount("AWS", "111122223333"), *GCP))
+    assert [factor.name for factor in incidents([both])[0].factors] == ["alert", "combined", "cap"]
+
+
+def test_alerts_that_are_low_alone_make_no_high_incident() -> None:
+    many = [alert(f"{n}", n, rule, 0, BY_KEY, kind=AlertKind.CORRELATION, level=Level.LOW) for n, rule in enumerate(("blinds", "takes", "looks") * 3)]
+    low = incidents(many, Given(RULES))[0]
+    assert (low.score >= 60, low.level) == (True, Level.MEDIUM)
+    assert "high needs an alert of level medium" in low.factors[-1].why
+    assert incidents([*many, alert("m", 9, "looks", 0, BY_KEY)], Given(RULES))[0].level == Level.HIGH
 
 
 def test_critical_needs_two_sources_or_a_proof_by_itself() -> None:

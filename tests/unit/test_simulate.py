@@ -104,6 +104,31 @@ def test_a_campaign_does_not_depend_on_the_others(world: World, tmp_path: Path) 
     assert {c["campaign"] for c in alone["campaigns"] if c["attack"]} == {"d05"}
 
 
+def test_no_two_campaigns_make_one_user() -> None:
+    """Attackers do not share what they make: a user of that name in that account is one campaign's alone."""
+    makers: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for seed in range(10):
+        company = build(seed, 1.0)
+        for one in play(Plan(days=2, seed=seed, campaigns=(*CAMPAIGNS, *REPORTS)), company)[0]:
+            made = [entry.record for stage in one.stages for entry in stage.entries if entry.record.get("eventName") == "CreateUser"]
+            for record in made:
+                if not record.get("errorCode"):
+                    makers[f"{seed} {record['recipientAccountId']}", record["requestParameters"]["userName"]].append(one.uid)
+    assert {"d01", "d06", "d10", "d15", "d22"} <= {uid for uids in makers.values() for uid in uids}
+    assert {named: uids for named, uids in makers.items() if len(uids) > 1} == {}
+
+
+def test_a_change_of_what_a_trail_keeps_says_what_it_keeps(world: World) -> None:
+    changed = [r["requestParameters"] for r in world.trail if r["eventName"] == "PutEventSelectors"]
+    for seed in range(12):
+        stages = [stage for one in play(Plan(days=1, seed=seed, campaigns=("d27",)), build(seed, 1.0))[0] for stage in one.stages]
+        found = [entry.record for stage in stages for entry in stage.entries if entry.record.get("eventName") == "PutEventSelectors"]
+        changed += [record["requestParameters"] for record in found]
+    assert len(changed) > 1
+    assert all(set(kept) >= {"readWriteType", "includeManagementEvents"} for params in changed for kept in params["eventSelectors"])
+    assert all(params["eventSelectors"] and params["trailName"] for params in changed)
+
+
 def test_attacks_vary_with_the_seed() -> None:
     told: dict[str, set[Any]] = defaultdict(set)
     for seed in range(6):

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import polars as pl
 
+from connectors.sources import load_mappings
 from engine.correlate.keying import Work
 from engine.correlate.layout import Layout, lay_out, weights
 from engine.correlate.partitions import Gathered, found, gathered, scattered, settle, stages, undecided
+from engine.correlate.principals import with_principal
 from engine.detect.program import Program
+from engine.pipeline.identity_edges import Origins, Told
 from engine.pipeline.lasting.lake_hits import ORDER, from_lake
+from engine.pipeline.lasting.origins import StoredOrigins, told_by_hits
 from engine.runners.base import Runner, Stage
 from engine.store.lake import Lake
 
-WEIGHING, CORRELATING = "weighing hits", "correlating"
+ASKING, WEIGHING, CORRELATING = "looking for principals", "weighing hits", "correlating"
 MANY = 100_000
 """Fewer hits are correlated here sooner than elsewhere."""
 _PART_ROWS = 50_000
@@ -28,10 +32,13 @@ Spans = Mapping[str, tuple[datetime, datetime]]
 
 @dataclass(frozen=True, slots=True)
 class HitFile:
-    """A file of hits in a lake, as the kernels read it. ``spans``: only hits of these rules and times; None: all."""
+    """A file of hits in a lake, as the kernels read it. ``spans``: only hits of these rules and times; None: all. ``origins``: with those who stand
+    behind them, to group by.
+    """
 
     program: Program = field(repr=False)
     spans: Spans | None = None
+    origins: Origins | None = field(default=None, repr=False)
 
     def read(self, path: Path) -> pl.DataFrame:
         """The hits that count, with the batch of each."""
@@ -43,7 +50,18 @@ class HitFile:
                 orient="row",
             )
             rows = rows.join(bounds, on="rule", maintain_order="left").filter(pl.col("time").is_between("low", "high")).drop("low", "high")
-        return from_lake(rows, self.program, batch=True)
+        hits = from_lake(rows, self.program, batch=True)
+        return hits if self.origins is None else with_principal(hits, self.origins(hits))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What the hits of a file tell of identities: work of a runner."""
+
+    hits: HitFile
+
+    def __call__(self, path: Path) -> Told:
+        return told_by_hits(self.hits.read(path), load_mappings())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +138,14 @@ def far_alerts(
         settled = settle(told, work, level, settled)
     parts = list(runner.heaps(stage, Dealing(hits, work, layout), list(paths), Finding(work, layout, settled), stopped))
     return None if stopped() else gathered(parts)
+
+
+def far_origins(
+    paths: Sequence[Path], hits: HitFile, origins: Origins | StoredOrigins, runner: Runner, stage: Stage, stopped: Callable[[], bool]
+) -> Origins | None:
+    """``origins`` of the hits in some files, to be taken along by those who read these. None where there are none."""
+    told = list(runner.each(replace(stage, doing=ASKING), Asking(hits), list(paths), stopped))
+    return origins.among(told) if told else None
 
 
 def worth_it(rows: int, runner: Runner) -> bool:

@@ -17,7 +17,7 @@ from engine.pipeline.far.scan import Passing, add_hits, passing_lake
 from engine.pipeline.far.shared_folder import check_shared, one_of_each_folder
 from engine.pipeline.far.spread import READING
 from engine.pipeline.hunts.records import READ_COLUMNS, Objects, Seen, changed_in_lake, chunks, isolated_chunk, work_chunk
-from engine.pipeline.lasting.origins import principals_in
+from engine.pipeline.lasting.origins import StoredOrigins
 from engine.pipeline.lasting.plans import rules_digest
 from engine.pipeline.lasting.stored_files import StoredFiles, file_groups
 from engine.runners.base import Runner, Stage
@@ -54,19 +54,22 @@ class Hunting:
 def gather_far(
     lake: Lake, sources: Sequence[str], program: Program, settings: Settings, objects: Objects, again: ReadAgain, runner: Runner
 ) -> tuple[Raised, Seen]:
-    """All alerts, by way of files. Ctrl-C ends it without a result."""
+    """All alerts, by way of files. Ctrl-C ends the reading early with what was found so far; later it ends all, without a result."""
     stage, seen = Stage(READING, f"hunt, rules {rules_digest(program)[:12]}"), Seen()
-    with passing_lake() as out, heeded() as stopped, writers_of(out.path, _BATCH) as writers:
+    with passing_lake() as out, writers_of(out.path, _BATCH) as writers:
         hunting = Hunting(lake.path, out.path, program, settings)
         read = [source for source in sources if program.plans[source].rules]
-        for told, parts in runner.each(stage, hunting, list(file_groups(lake, read, settings.start, settings.end, runner)), stopped):
-            seen.merge(told)
-            check_shared(out.path / "hits", one_of_each_folder(parts))
-            writers.hits.adopt(parts)
-        if stopped():
-            raise KeyboardInterrupt
+        files, done = list(file_groups(lake, read, settings.start, settings.end, runner)), 0
+        with heeded() as stopped:
+            for told, parts in runner.each(stage, hunting, files, stopped):
+                done += 1
+                seen.merge(told)
+                check_shared(out.path / "hits", one_of_each_folder(parts))
+                writers.hits.adopt(parts)
+        seen.interrupted = done < len(files)
         changed = list(changed_in_lake(lake, program, settings, objects, seen))
         add_hits(out, writers, program, [each.hits for each in changed])
-        found = Passing(out, writers, objects.numbers, again, principals_in(lake, load_mappings(), seen.edges))
-        raised, _ = found.raised(program, load_mappings(), seen.latest, settings.now, runner, stage, stopped)
+        found = Passing(out, writers, objects.numbers, again, StoredOrigins(lake, load_mappings(), seen.edges))
+        with heeded() as stopped:
+            raised, _ = found.raised(program, load_mappings(), seen.latest, settings.now, runner, stage, stopped)
         return raised, seen

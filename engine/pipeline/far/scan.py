@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,13 @@ from engine.correlate.episodes import keep_first_raw
 from engine.detect.program import Program
 from engine.pipeline.batch import Settings
 from engine.pipeline.changes import changed_by
-from engine.pipeline.correlating import Principals, ReadAgain, left_out, raise_alerts, watermarks, work_of
-from engine.pipeline.far.alerts import HitFile, far_alerts, worth_it
+from engine.pipeline.correlating import ReadAgain, left_out, raise_alerts, watermarks, work_of
+from engine.pipeline.far.alerts import HitFile, far_alerts, far_origins, worth_it
 from engine.pipeline.far.keeping import Gathered, Writers, writers_of
 from engine.pipeline.far.spread import DROPPING, READING, Reading, gather_spread, over, placed
-from engine.pipeline.identity_edges import principals_by
+from engine.pipeline.identity_edges import Origins, principals_by
 from engine.pipeline.lasting.lake_hits import from_lake, to_lake
-from engine.pipeline.lasting.origins import with_principals
+from engine.pipeline.lasting.origins import StoredOrigins, with_principals
 from engine.pipeline.lasting.plans import rules_digest
 from engine.pipeline.run import Looked
 from engine.runners.base import Runner, Stage
@@ -114,7 +114,7 @@ class Passing:
     writers: Writers
     numbers: Callable[[pl.Series], pl.Series]
     read_again: ReadAgain
-    principals: Principals
+    principals: Origins | StoredOrigins
 
     def raised(
         self,
@@ -132,13 +132,16 @@ class Passing:
         for rows in self.writers.hits.rows(["rule"]):
             counts.update({index[uid]: count for uid, count in rows["rule"].value_counts().iter_rows()})
         self.writers.hits.commit("")
-        if program.by_principal() or not worth_it(counts.total(), runner):  # who stands behind a hit is known here alone
-            hits = self._hits(program)
-            if hits is None:
+        if not worth_it(counts.total(), runner):
+            here = self._hits(program)
+            if here is None:
                 return Raised(), counts
-            return raise_alerts(hits, program, mappings, latest, now, self.read_again, self.principals), counts
+            return raise_alerts(here, program, mappings, latest, now, self.read_again, self.principals), counts
         work = work_of(program, watermarks(latest, mappings, now))
-        told = far_alerts(self.lake.files("hits"), HitFile(program), work, counts.total(), runner, stage, stopped)
+        paths, hits = self.lake.files("hits"), HitFile(program)
+        if program.by_principal():
+            hits = replace(hits, origins=far_origins(paths, hits, self.principals, runner, stage, stopped))
+        told = far_alerts(paths, hits, work, counts.total(), runner, stage, stopped)
         if told is None:
             raise KeyboardInterrupt
         alerts = with_principals(told.alerts, self.lake, mappings, self.principals)

@@ -30,13 +30,14 @@ READ_COLUMNS = ("x.uid", "x.source", "x.object", "x.position", "x.flags", "time"
 
 @dataclass(slots=True)
 class Seen:
-    """What the chunks so far had. Others may be merged into it."""
+    """What the chunks so far had; ``interrupted``: there were more of them. Others may be merged into it."""
 
     events: Counter[str] = field(default_factory=Counter)
     latest: dict[str, datetime] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     hits: int = 0
     edges: list[pl.DataFrame] = field(default_factory=list)
+    interrupted: bool = False
 
     def merge(self, other: Seen) -> None:
         """Take what others have seen."""

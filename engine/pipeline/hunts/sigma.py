@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,11 +18,12 @@ from engine.detect.program import Program, compile_program
 from engine.model import Alert, Level, State
 from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import raise_alerts
-from engine.pipeline.hunts.records import READ_COLUMNS, Objects, Seen, changed_in_lake, chunks, isolated_chunk, read_records, work_chunk
-from engine.pipeline.lasting.origins import principals_in
+from engine.pipeline.hunts.records import READ_COLUMNS, Chunk, Objects, Seen, changed_in_lake, chunks, isolated_chunk, read_records, work_chunk
+from engine.pipeline.lasting.origins import StoredOrigins
 from engine.pipeline.portable import portable
 from engine.runners import local
 from engine.runners.base import Runner
+from engine.runners.interrupts import heeded, until
 from engine.runners.local import LocalRunner
 from engine.sigma.cache import load_cached
 from engine.sigma.document import TEXT
@@ -31,9 +32,7 @@ from engine.sigma.tree import Correlation, Rule
 from engine.store.lake import Lake
 from engine.store.memory import HitStore
 
-_ROWS = 20_000
-"""Records worked on at a time."""
-_COLUMNS = ("x.uid", "x.source", "x.object", "x.position", "x.flags", "time", "raw_data")
+INTERRUPTED = "interrupted: not all stored events were looked at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,8 @@ def hunt_sigma(
     """Run the rules and correlations of ``rule`` (a file, a directory, or YAML text) over the stored events from ``start`` up to before ``end``.
 
     ``others`` are searched for what its correlations refer to. Only sources the rules run on are read. ``runner`` is where that is done (None: in
-    ``jobs`` threads of this process). Raises UsageError for a path that does not exist, and the RuleError of a single document that does not load.
+    ``jobs`` threads of this process). Ctrl-C ends the reading early with what was found so far, and a failure says so. Raises UsageError for a path
+    that does not exist, and the RuleError of a single document that does not load.
     """
     began = time.perf_counter()
     mappings = load_mappings()
@@ -83,7 +83,7 @@ def hunt_sigma(
         matched, seen = _gather(lake, sources, program, settings, objects, runner)
         raised = Raised()
         if matched is not None:
-            raised = raise_alerts(matched, program, mappings, seen.latest, now, again, principals_in(lake, mappings, seen.edges))
+            raised = raise_alerts(matched, program, mappings, seen.latest, now, again, StoredOrigins(lake, mappings, seen.edges))
     else:
         from engine.pipeline.far.hunt import gather_far
 
@@ -92,6 +92,7 @@ def hunt_sigma(
     shown = [alert for alert in alerts if alert.level >= min_level]
     failures = [*map(str, ruleset.errors), *map(str, program.refused.values())]
     failures += [f"{reject.object}, record {reject.position}: {reject.reason}" for reject in seen.rejects]
+    failures = [INTERRUPTED, *failures] if seen.interrupted else failures
     notes = [*ruleset.notes, *program.partly, *raised.notes]
     highest = max((alert.level for alert in alerts if alert.state is State.LIVE), default=None)
     return SigmaHunt(shown, highest, dict(seen.events), seen.hits, tuple(failures), tuple(notes), time.perf_counter() - began)
@@ -105,15 +106,19 @@ def _gather(
     for changed in changed_in_lake(lake, program, settings, objects, seen):
         store.add(changed.hits)
     step = partial(work_chunk, program=program, mappings=load_mappings(), settings=settings)
-    streams = (
-        chunks(lake.events_between([source], settings.start, settings.end, READ_COLUMNS), source, objects)
-        for source in sources
-        if program.plans[source].rules
-    )
-    for found in local.run(streams, lambda each: isolated_chunk(each, step), runner.slots):
-        seen.add(found)
-        for hits in found.hits:
-            store.add(hits)
+    waiting = [source for source in sources if program.plans[source].rules]
+
+    def stored(source: str) -> Iterator[Chunk]:
+        yield from chunks(lake.events_between([source], settings.start, settings.end, READ_COLUMNS), source, objects)
+        waiting.remove(source)
+
+    with heeded() as stopped:
+        streams = until(stopped, (until(stopped, stored(source)) for source in tuple(waiting)))
+        for found in local.run(streams, lambda each: isolated_chunk(each, step), runner.slots):
+            seen.add(found)
+            for hits in found.hits:
+                store.add(hits)
+        seen.interrupted = bool(waiting)
     return store.collect(), seen
 
 

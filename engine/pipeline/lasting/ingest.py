@@ -24,11 +24,11 @@ from engine.correlate.partitions import Gathered
 from engine.correlate.principals import with_principal
 from engine.model import Alert, Incident, Level, State
 from engine.pipeline.correlating import watermarks
-from engine.pipeline.far.alerts import HitFile, far_alerts, hit_files, worth_it
+from engine.pipeline.far.alerts import HitFile, far_alerts, far_origins, hit_files, worth_it
 from engine.pipeline.far.keeping import Writers, writers_of
 from engine.pipeline.lasting.lake_batch import Collecting, Written, widen, write_batch
 from engine.pipeline.lasting.lake_hits import from_lake
-from engine.pipeline.lasting.origins import principals_in, since_of, touched_by, with_principals
+from engine.pipeline.lasting.origins import StoredOrigins, since_of, touched_by, with_principals
 from engine.pipeline.lasting.plans import REPAIR, RULES_CHANGED, TABLES, Bench, Done, all_hashes, rules_digest
 from engine.pipeline.lasting.redetect import redetect, take_over
 from engine.pipeline.lasting.regrouping import Regrouped, regroup, stored_incidents
@@ -169,7 +169,7 @@ def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, da
     for stored in bench.state.alerts(AlertQuery(states=(State.OPEN,))):
         touched[stored.alert.rule.uid] = union(touched.get(stored.alert.rule.uid), (stored.alert.first_time, stored.alert.last_time))
     marks = watermarks(latest, bench.mappings, bench.now)
-    principals, by_principal = principals_in(bench.lake, bench.mappings), bool(bench.program.by_principal())
+    principals, by_principal = StoredOrigins(bench.lake, bench.mappings), bool(bench.program.by_principal())
 
     def hits(rules: Sequence[str], low: datetime, high: datetime) -> pl.DataFrame:
         found = bench.lake.hits_between(rules, low, None).filter(pl.col("time") <= high)
@@ -179,10 +179,12 @@ def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, da
     def evaluate(work: Work, reads: Mapping[str, Span]) -> Gathered:
         low, high = overall(reads)
         paths, rows = hit_files(bench.lake, low, high) if not bench.runner.shares_memory else ([], 0)
-        if worth_it(rows, bench.runner) and not by_principal:
+        if worth_it(rows, bench.runner):
             about = Stage("", f"batch {batch}, rules {rules_digest(bench.program)[:12]}")
             # To stop here would leave a batch in the lake that the state does not know yet: the next run would take it up, but so can this one.
-            told = far_alerts(paths, HitFile(bench.program, dict(reads)), work, rows, bench.runner, about, unstopped)
+            asked = HitFile(bench.program, dict.fromkeys(reads, (low, high)))
+            origins = far_origins(paths, asked, principals, bench.runner, about, unstopped) if by_principal else None
+            told = far_alerts(paths, HitFile(bench.program, dict(reads), origins), work, rows, bench.runner, about, unstopped)
             return told or Gathered()
         return at_once(work, reads, hits)
 

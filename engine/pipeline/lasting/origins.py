@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from engine.correlate.principals import behind, told
+from engine.correlate.principals import told
 from engine.identity.actors import actors, columns
 from engine.identity.edges import EDGES, ISSUED, KINDS, TOLD, together
 from engine.identity.resolve import DEPTH
 from engine.model import Alert
 from engine.pipeline.correlating import Principals
 from engine.pipeline.far.keeping import EDGE
-from engine.pipeline.identity_edges import actors_by_source
+from engine.pipeline.identity_edges import Origins, Told, actors_by_source
 from engine.pipeline.identity_edges import told as told_by
 from engine.pipeline.lasting.revising import Span, union
 from engine.schema import Mapping
@@ -29,14 +29,28 @@ CUT = "new identity edges lead to more than {:,} sessions and keys: `crosswind r
 _TIMED = [name for name, kind in KINDS.items() if kind.way == ISSUED]
 
 
-def principals_in(lake: Lake, mappings: AnyMapping[str, Mapping], own: Sequence[pl.DataFrame] = ()) -> Principals:
-    """Who stands behind hits, by the edges of the lake, what the hits tell themselves, and ``own`` edges that are not in it."""
+@dataclass(frozen=True, slots=True)
+class StoredOrigins:
+    """Who stands behind hits (`Principals`), by the edges of ``lake``, what the hits tell themselves, and ``own`` edges that are not in it."""
 
-    def found(hits: pl.DataFrame) -> pl.DataFrame:
-        edges = edges_behind(hits, lake, mappings, [*own, *_told(hits, mappings)])
-        return behind(hits, actors_by_source(mappings), edges)
+    lake: Lake
+    mappings: AnyMapping[str, Mapping]
+    own: Sequence[pl.DataFrame] = ()
 
-    return found
+    def __call__(self, hits: pl.DataFrame) -> pl.DataFrame:
+        return self.among([told_by_hits(hits, self.mappings)])(hits)
+
+    def among(self, told: Sequence[Told]) -> Origins:
+        """Who stands behind the hits that told so much."""
+        own = [*self.own, *(each.edges for each in told)]
+        leading = [*(each.acting for each in told), *(part["parent"].rename("entity") for part in own)]
+        edges = together([*own, followed(self.lake, pl.concat(leading), "child", "parent").edges])
+        return Origins(actors_by_source(self.mappings), edges).among(told)
+
+
+def told_by_hits(hits: pl.DataFrame, mappings: AnyMapping[str, Mapping]) -> Told:
+    """What ``hits`` tell of identities. Their edges are not in the lake where their rules were loaded after their events had been read."""
+    return Told(together(_told(hits, mappings)), actors(hits, actors_by_source(mappings))["entity"].unique(maintain_order=True))
 
 
 def with_principals(alerts: Sequence[Alert], lake: Lake, mappings: AnyMapping[str, Mapping], principals: Principals) -> list[Alert]:
@@ -55,13 +69,6 @@ def _told(hits: pl.DataFrame, mappings: AnyMapping[str, Mapping]) -> Iterator[pl
     events = hits.select("x.uid", "x.source", "time", "raw_data").drop_nulls("raw_data").unique("x.uid", keep="first", maintain_order=True)
     for (source,), part in events.group_by("x.source", maintain_order=True):
         yield told_by(part, mappings[str(source)])
-
-
-def edges_behind(hits: pl.DataFrame, lake: Lake, mappings: AnyMapping[str, Mapping], own: Sequence[pl.DataFrame] = ()) -> pl.DataFrame:
-    """The edges that lead on from who acted in ``hits``: those of the lake, and ``own`` ones that are not in it."""
-    by_source = actors_by_source(mappings)
-    entities = [actors(hits, by_source)["entity"], *(part["parent"].rename("entity") for part in own)]
-    return together([*own, followed(lake, pl.concat(entities), "child", "parent").edges])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine import jsontext
 from engine.documents.common import clean, shown
-from engine.documents.incident import hunt_command
+from engine.documents.incident import certainty, hunt_command
 from engine.documents.redaction import redact_evidence
 from engine.model import Alert, Incident, Level, RunReport
 from engine.report.page.graph import graph
@@ -101,7 +101,7 @@ def _section(incident: Incident, alerts: Sequence[Alert], number: Mapping[str, i
     ]
     blast = asdict(incident.blast)
     return {
-        "confidence": str(incident.confidence),
+        "confidence": certainty(incident),
         "accounts": [_text(" ".join(filter(None, (cloud.provider, cloud.account))), show_content) for cloud in incident.clouds],
         "sources": incident.sources,
         "principals": [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from engine.simulate import chains
 from engine.simulate.act import Act, Campaign
 from engine.simulate.campaigns import moves
+from engine.simulate.native.aws import event_selector
+from engine.simulate.native.entries import Record
 
 
 def play(a: Act) -> None:
@@ -17,7 +19,11 @@ def play(a: Act) -> None:
     with a.stage("the trail is stopped", "s1", tags=("attack.t1685.002",)):
         moves.whoami(a, aws)
         name = f"arn:aws:cloudtrail:us-east-1:{aws.account}:trail/org-trail"
-        a.aws(aws, "cloudtrail", a.rng.choice(("StopLogging", "DeleteTrail", "PutEventSelectors")), params={"name": name}, write=True)
+        call = a.rng.choice(("StopLogging", "DeleteTrail", "PutEventSelectors"))
+        params: Record = {"name": name}
+        if call == "PutEventSelectors":
+            params = {"trailName": name, "eventSelectors": [event_selector(management=a.rng.random() < 0.4, kind="ReadOnly")]}
+        a.aws(aws, "cloudtrail", call, params=params, write=True)
     with a.stage("diagnostic settings are deleted", "s2", tags=("attack.t1685.002",)):
         who = a.in_azure(principal, ip)
         for target in a.rng.sample((a.pick(a.company.openai), a.company.apim, f"/subscriptions/{a.company.subscription}"), a.rng.randrange(1, 4)):

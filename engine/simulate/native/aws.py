@@ -45,6 +45,12 @@ def iam_user(account: str, name: str, uid: str, key: str | None, ip: str, agent:
     return AwsCaller({**identity, "userName": name}, account, ip, agent)
 
 
+def event_selector(*, management: bool = True, kind: str = "All", bucket: str = "") -> Record:
+    """What a trail is told to keep: calls that manage things, of ``kind`` (All, ReadOnly, WriteOnly), and those on objects of a bucket."""
+    data = [{"type": "AWS::S3::Object", "values": [f"arn:aws:s3:::{bucket}/"]}] if bucket else []
+    return {"readWriteType": kind, "includeManagementEvents": management, "dataResources": data, "excludeManagementEventSources": []}
+
+
 def service(name: str, account: str) -> AwsCaller:
     """An AWS service acting by itself."""
     return AwsCaller({"type": "AWSService", "invokedBy": name}, account, name, name)

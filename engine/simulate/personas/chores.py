@@ -8,7 +8,7 @@ from datetime import datetime
 from engine.simulate import chains
 from engine.simulate.company import Employee
 from engine.simulate.native import ids
-from engine.simulate.native.aws import AwsCaller, iam_user
+from engine.simulate.native.aws import AwsCaller, event_selector, iam_user
 from engine.simulate.native.entra import changed
 from engine.simulate.native.entries import Record
 from engine.simulate.native.gcp import GcpCaller, Target
@@ -25,7 +25,7 @@ def _admin(scene: Scene, when: datetime, who: Employee) -> AwsCaller:
 
 def _joiner(scene: Scene, when: datetime, who: Employee) -> None:
     """A program gets a user of its own, with a key."""
-    name = f"{scene.rng.choice(scene.company.tasks).name}-ci"
+    name = f"{scene.rng.choice(scene.company.tasks).name}-ci{scene.rng.randrange(1000)}"
     aws, trail = _admin(scene, when, who), scene.ground.trail
     uid, key = ids.principal_id(scene.rng, "AIDA"), ids.plain_key(scene.rng, who.account, kind="AKIA")
     arn = f"arn:aws:iam::{who.account}:user/{name}"
@@ -62,7 +62,7 @@ def _platform(scene: Scene, when: datetime, who: Employee) -> None:
         ("s3", "PutBucketLifecycle", {"bucketName": scene.company.buckets["logs"], "LifecycleConfiguration": {"Rule": {"Status": "Enabled"}}}),
         ("ec2", "AuthorizeSecurityGroupIngress", {"groupId": f"sg-0{ids.hexes(scene.rng, 8)}", "ipPermissions": {"items": []}}),
         ("ec2", "ModifySnapshotAttribute", {"snapshotId": f"snap-0{ids.hexes(scene.rng, 8)}", "attributeType": "CREATE_VOLUME_PERMISSION"}),
-        ("cloudtrail", "PutEventSelectors", {"trailName": "org-trail"}),
+        ("cloudtrail", "PutEventSelectors", {"trailName": "org-trail", "eventSelectors": [event_selector(bucket=scene.company.buckets["reports"])]}),
         ("kms", "ScheduleKeyDeletion", {"keyId": ids.guid(scene.rng), "pendingWindowInDays": 30}),
         ("logs", "PutRetentionPolicy", {"logGroupName": "/aws/bedrock/invocations", "retentionInDays": 90}),
         ("logs", "DeleteLogGroup", {"logGroupName": f"/ecs/{scene.rng.choice(scene.company.tasks).name}"}),

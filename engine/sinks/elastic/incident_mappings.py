@@ -42,6 +42,7 @@ def _incident() -> Mapping:
         alerts=LONG,
         events=LONG,
         joins_total=LONG,
+        held=fields(strong=LONG, medium=LONG),
         revision=LONG,
         first_time=DATE,
         last_time=DATE,
