@@ -32,7 +32,7 @@ from engine.pipeline.changes import Changed, changed_by
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents, rule_facts
-from engine.pipeline.run import portable
+from engine.pipeline.portable import portable
 from engine.posture.facts import empty as empty_facts
 from engine.posture.facts import together as together_facts
 from engine.schema import Mapping

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,7 @@ from engine.pipeline.changes import changed_by
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.identity_edges import principals_by
 from engine.pipeline.incidents import raise_incidents
+from engine.pipeline.portable import portable
 from engine.posture.facts import together as together_facts
 from engine.posture.gaps import gaps
 from engine.report.account import Totals, build_report
@@ -36,7 +37,6 @@ from engine.runners.interrupts import heeded, until
 from engine.runners.local import LocalRunner
 from engine.schema import Mapping
 from engine.sigma.cache import load_cached
-from engine.sigma.ruleset import RuleSet
 from engine.store.memory import EventIndex, HitStore, Losers
 
 _PARTS = 1_000
@@ -195,20 +195,6 @@ def run(
             if progress is not None:
                 progress(Progress(totals.objects_done, len(given.objects), totals.stored, size, totals.records))
         totals.interrupted = stopped() and totals.objects_done < len(given.objects)
-
-
-def portable(ruleset: RuleSet) -> RuleSet:
-    """The same rules, crosswind's own with a path that does not tell where it is installed."""
-    folder = bundled.detections()
-    start = str(folder)
-
-    def path(given: str | None) -> str | None:
-        own = given is not None and given.startswith(start) and Path(given).is_relative_to(folder)
-        return f"detections/{Path(given).relative_to(folder).as_posix()}" if own and given else given
-
-    rules = tuple(rule if (told := path(rule.path)) == rule.path else replace(rule, path=told) for rule in ruleset.rules)
-    correlations = tuple(replace(each, path=path(each.path)) for each in ruleset.correlations)
-    return replace(ruleset, rules=rules, correlations=correlations)
 
 
 def _without(hits: pl.DataFrame | None, losers: Losers) -> pl.DataFrame | None:

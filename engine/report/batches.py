@@ -8,7 +8,6 @@ from typing import Any, Protocol, TextIO
 from engine.documents.escaping import safe_text
 from engine.documents.redaction import redact_text
 from engine.model import Incident, Reject, RunReport
-from engine.report.incident_list import print_incidents
 from engine.report.summary import as_json, print_summary
 from engine.store.records import Committed
 
@@ -122,6 +121,8 @@ def print_run(summary: Summary, stream: TextIO) -> None:
 
 def _incidents(summary: Summary, stream: TextIO) -> None:
     """What is new or changed, as the last batch left it."""
+    from engine.report.incident_list import print_incidents  # which draws in what draws tables
+
     last = {incident.uid: incident for each in summary.batches for incident in each.incidents}
     if last:
         stream.write("\n")

@@ -17,8 +17,8 @@ from engine.pipeline.far.scan import Passing, add_hits, passing_lake
 from engine.pipeline.far.shared_folder import check_shared, one_of_each_folder
 from engine.pipeline.far.spread import READING
 from engine.pipeline.hunts.records import READ_COLUMNS, Objects, Seen, changed_in_lake, chunks, isolated_chunk, work_chunk
-from engine.pipeline.lasting.ingest import rules_digest
 from engine.pipeline.lasting.origins import StoredOrigins
+from engine.pipeline.lasting.plans import rules_digest
 from engine.pipeline.lasting.stored_files import StoredFiles, file_groups
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded

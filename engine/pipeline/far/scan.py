@@ -25,9 +25,9 @@ from engine.pipeline.far.alerts import HitFile, far_alerts, far_origins, worth_i
 from engine.pipeline.far.keeping import Gathered, Writers, writers_of
 from engine.pipeline.far.spread import DROPPING, READING, Reading, gather_spread, over, placed
 from engine.pipeline.identity_edges import Origins, principals_by
-from engine.pipeline.lasting.ingest import rules_digest
 from engine.pipeline.lasting.lake_hits import from_lake, to_lake
 from engine.pipeline.lasting.origins import StoredOrigins, with_principals
+from engine.pipeline.lasting.plans import rules_digest
 from engine.pipeline.run import Looked
 from engine.runners.base import Runner, Stage
 from engine.runners.interrupts import heeded

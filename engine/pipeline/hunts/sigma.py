@@ -20,7 +20,7 @@ from engine.pipeline.batch import Settings
 from engine.pipeline.correlating import raise_alerts
 from engine.pipeline.hunts.records import READ_COLUMNS, Chunk, Objects, Seen, changed_in_lake, chunks, isolated_chunk, read_records, work_chunk
 from engine.pipeline.lasting.origins import StoredOrigins
-from engine.pipeline.run import portable
+from engine.pipeline.portable import portable
 from engine.runners import local
 from engine.runners.base import Runner
 from engine.runners.interrupts import heeded, until

@@ -8,121 +8,41 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import polars as pl
 
 from connectors.batches import Input
-from connectors.cursors import Planned, planned_from_json, planned_to_json
+from connectors.cursors import Planned, planned_from_json
 from connectors.transports.files import FilesTransport
-from engine.config import Config
 from engine.correlate.alerts import Raised
 from engine.correlate.keying import Work
 from engine.correlate.partitions import Gathered
 from engine.correlate.principals import with_principal
-from engine.detect.program import Program
-from engine.model import Alert, Incident, Level, RunReport, State
-from engine.pipeline.batch import Settings
-from engine.pipeline.configured import mappings_of
+from engine.model import Alert, Incident, Level, State
 from engine.pipeline.correlating import watermarks
 from engine.pipeline.far.alerts import HitFile, far_alerts, far_origins, hit_files, worth_it
 from engine.pipeline.far.keeping import Writers, writers_of
-from engine.pipeline.lasting.lake_batch import Written, widen, write_batch
-from engine.pipeline.lasting.lake_hits import from_lake, rule_hashes
+from engine.pipeline.lasting.lake_batch import Collecting, Written, widen, write_batch
+from engine.pipeline.lasting.lake_hits import from_lake
 from engine.pipeline.lasting.origins import StoredOrigins, since_of, touched_by, with_principals
+from engine.pipeline.lasting.plans import REPAIR, RULES_CHANGED, TABLES, Bench, Done, all_hashes, rules_digest
 from engine.pipeline.lasting.redetect import redetect, take_over
 from engine.pipeline.lasting.regrouping import Regrouped, regroup, stored_incidents
 from engine.pipeline.lasting.revising import FIRST, LAST, Revision, Span, at_once, overall, revision, union
 from engine.report.account import build_report
 from engine.report.summary import as_json
-from engine.runners.base import Runner, Stage
-from engine.runners.local import LocalRunner
+from engine.runners.base import Stage
 from engine.schedule.checks import PREFIX
-from engine.schema import Mapping as SourceMapping
-from engine.sigma.correlation import silenced
 from engine.store import state as states
 from engine.store.alert_rows import AlertQuery
 from engine.store.incident_rows import IncidentQuery
-from engine.store.lake import Lake
-from engine.store.records import BatchResult, Committed, Plan
+from engine.store.records import BatchResult, Plan
 
-TABLES = ("rejects", "edges", "facts", "hits", "events")
-"""The order of commits: who sees events sees their hits."""
-RULES_CHANGED, BACKFILL, REPAIR = "rules changed", "backfill", "repair"
-"""Why stored events are looked at again."""
 _STANDING = (State.LIVE, State.OPEN)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What one batch did. ``source`` is the configured source, None for a batch that ran changed rules over what is stored."""
-
-    source: str | None
-    batch: int
-    report: RunReport
-    committed: Committed
-    alerts: tuple[Alert, ...] = field(repr=False, default=())
-    incidents: tuple[Incident, ...] = field(repr=False, default=())
-    """Those that are new or changed, in the order of their changes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What batches are worked on with."""
-
-    config: Config
-    lake: Lake
-    state: states.State
-    program: Program
-    now: datetime
-    stopped: Callable[[], bool]
-    runner: Runner = field(default_factory=LocalRunner)
-
-    @property
-    def mappings(self) -> Mapping[str, SourceMapping]:
-        return mappings_of(self.config)
-
-    @property
-    def settings(self) -> Settings:
-        return Settings(self.now, jobs=self.config.jobs_threads)
-
-
-def collect_plan(source: str, planned: Planned, batch: int, now: datetime, rules: str) -> Plan:
-    """The plan of a batch that reads what was found new in a configured source."""
-    return _plan({"source": source, "planned": planned_to_json(planned)}, (source,), batch, now, rules)
-
-
-def again_plan(source: str, planned: Planned, span: tuple[datetime | None, datetime | None], batch: int, now: datetime, rules: str) -> Plan:
-    """The plan of a batch that reads a configured source once more for its events from the one time up to before the other. Cursors stay."""
-    told = {"source": source, "planned": planned_to_json(planned), "again": {"start": _text(span[0]), "end": _text(span[1])}}
-    return _plan(told, (source,), batch, now, rules)
-
-
-def redetect_plan(rules: Sequence[str], start: datetime | None, end: datetime | None, reason: str, batch: int, now: datetime, digest: str) -> Plan:
-    """The plan of a batch that runs rules over stored events from ``start`` up to before ``end``."""
-    told = {"rules": sorted(rules), "start": _text(start), "end": _text(end), "reason": reason}
-    return _plan(told, (), batch, now, digest)
-
-
-def _plan(told: Mapping[str, Any], sources: tuple[str, ...], batch: int, now: datetime, rules: str) -> Plan:
-    text = json.dumps(told, sort_keys=True, ensure_ascii=True)
-    return Plan(batch, sources, text, sha256(f"{batch}\n{rules}\n{text}".encode()).hexdigest(), now, rules)
-
-
-def rules_digest(program: Program) -> str:
-    """Names the rules and correlations that run, by content."""
-    return sha256(json.dumps(sorted(all_hashes(program).items())).encode()).hexdigest()
-
-
-def all_hashes(program: Program) -> dict[str, str]:
-    """Uid of every rule and running correlation → hash of what its alerts depend on beside the events; whether others silence it is part of that."""
-    found = rule_hashes(program) | {each.uid: each.content_hash for each in program.correlations}
-    quiet = silenced(program.correlations)
-    return {uid: f"{content}:quiet" if uid in quiet else content for uid, content in found.items()}
 
 
 def carry_out(plan: Plan, bench: Bench) -> Done | None:
@@ -226,22 +146,21 @@ def _collect(planned: Planned, name: str, plan: Plan, bench: Bench, writers: Wri
     settings = replace(bench.settings, source=configured.source if configured else None)
     if again is not None:
         settings = replace(settings, start=_moment(again["start"]), end=_moment(again["end"]))
-    given = Input(FilesTransport(()), list(planned.objects))
-    return write_batch(
-        given,
-        writers,
+    at = Collecting(
         bench.lake,
+        writers,
         plan.batch,
+        source=name,
         program=bench.program,
         mappings=bench.mappings,
         settings=settings,
-        source=name,
         latest=bench.state.latest() if again is None else {},
         horizon=bench.config.horizon,
         stopped=bench.stopped,
         runner=bench.runner,
         stage=Stage("reading", f"batch {plan.batch} of {name}, rules {plan.rules_digest[:12]}"),
     )
+    return write_batch(Input(FilesTransport(()), list(planned.objects)), at)
 
 
 def _revised(bench: Bench, batch: int, written: Written, latest: Mapping[str, datetime], changed: Sequence[str]) -> Revision:
@@ -329,10 +248,6 @@ def _notes(written: Written) -> list[str]:
     if written.too_late:
         notes.append(f"{written.too_late:,} hits came too late to change alerts; `crosswind run --backfill` looks at them")
     return notes
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
 
 
 def _moment(text: str | None) -> datetime | None:

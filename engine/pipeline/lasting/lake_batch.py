@@ -31,7 +31,7 @@ from engine.schema import STORED, Mapping
 from engine.store.frames import in_own_memory
 from engine.store.lake import Lake
 from engine.store.lake_tables import CONTENT
-from engine.store.memory import EventIndex
+from engine.store.memory import EventIndex, Losers
 
 _NOTHING_TOLD = pl.DataFrame(schema={name: STORED[name].dtype for name in TELLING})
 
@@ -55,97 +55,92 @@ class Written:
     too_late: int = 0
 
 
-def write_batch(
-    given: Input,
-    writers: Writers,
-    lake: Lake,
-    batch: int,
-    *,
-    program: Program,
-    mappings: AnyMapping[str, Mapping],
-    settings: Settings,
-    source: str,
-    latest: AnyMapping[str, datetime],
-    horizon: timedelta,
-    stopped: Callable[[], bool],
-    runner: Runner,
-    stage: Stage,
-) -> Written | None:
-    """Read the objects of a batch and write what they hold; None where it was stopped before the end, and then nothing may be committed.
+@dataclass(frozen=True, slots=True)
+class Collecting:
+    """What the records of a batch are worked on with, and where they go. ``source`` is the configured source they are read from.
 
-    ``latest``: per source the greatest event time before this batch; hits more than ``horizon`` (and the source's lateness) before it are kept but
-    revise nothing.
+    ``latest``: per source of events the greatest event time before this batch; hits more than ``horizon`` (and the source's lateness) before it are
+    kept but revise nothing.
     """
-    if runner.shares_memory:
-        gathered = _gather(given, writers, lake, batch, program, mappings, settings, source, stopped)
+
+    lake: Lake
+    writers: Writers
+    batch: int
+    source: str
+    program: Program
+    mappings: AnyMapping[str, Mapping]
+    settings: Settings
+    latest: AnyMapping[str, datetime]
+    horizon: timedelta
+    stopped: Callable[[], bool]
+    runner: Runner
+    stage: Stage
+
+    @property
+    def horizons(self) -> dict[str, datetime]:
+        """Per source of events the time before which hits are too late."""
+        return since_of(self.latest, self.mappings, self.horizon)
+
+
+def write_batch(given: Input, at: Collecting) -> Written | None:
+    """Read the objects of a batch and write what they hold; None where it was stopped before the end, and then nothing may be committed."""
+    if at.runner.shares_memory:
+        gathered = _gather(given, at)
     else:
-        task = Reading(given.transport, program, settings, lake.path, batch, source)
-        gathered = gather_spread(given, task, writers, lake, runner, mappings, stopped, stage)
+        task = Reading(given.transport, at.program, at.settings, at.lake.path, at.batch, at.source)
+        gathered = gather_spread(given, task, at.writers, at.lake, at.runner, at.mappings, at.stopped, at.stage)
     if gathered is None:
         return None
     written = Written(gathered.totals, gathered.ends, edges=gathered.edges)
-    gathered.totals.losers(gathered.losers, tuple(mappings))
-    dropped = [gathered.losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))]
+    gathered.totals.losers(gathered.losers, tuple(at.mappings))
+    dropped = [_places(gathered.losers)]
     if gathered.met.height:
-        dropped.append(against_earlier(gathered.met, lake, writers, written))
+        dropped.append(_against_earlier(gathered.met, at, written))
     places = placed(pl.concat(dropped), given)
-    writers.events.drop(places, over(runner, replace(stage, doing=DROPPING)))
-    writers.hits.drop(places, over(runner, replace(stage, doing=DROPPING)))
-    horizons = since_of(latest, mappings, horizon)
-    _touch(written, gathered.spans, places, horizons)
-    _revisit(written, gathered, places, horizons, writers, lake, batch, program, mappings, settings)
+    hands = over(at.runner, replace(at.stage, doing=DROPPING))
+    at.writers.events.drop(places, hands)
+    at.writers.hits.drop(places, hands)
+    if gathered.spans:
+        _touched_by(written, pl.concat(gathered.spans).join(places, on=["x.object", "x.position"], how="anti"), at.horizons)
+    _revisit(written, gathered, places, at)
     return written
 
 
-def _revisit(
-    written: Written,
-    gathered: Gathered,
-    places: pl.DataFrame,
-    horizons: AnyMapping[str, datetime],
-    writers: Writers,
-    lake: Lake,
-    batch: int,
-    program: Program,
-    mappings: AnyMapping[str, Mapping],
-    settings: Settings,
-) -> None:
+def _places(losers: Losers) -> pl.DataFrame:
+    """Where the records are that are no events: ``object`` and ``x.position``."""
+    return losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
+
+
+def _revisit(written: Written, gathered: Gathered, places: pl.DataFrame, at: Collecting) -> None:
     """What diff rules say of new events that tell facts, and of stored ones that come after late facts."""
     if not gathered.facts:
         return
     fresh = pl.concat(gathered.telling).join(places, on=["x.object", "x.position"], how="anti") if gathered.telling else _NOTHING_TOLD
-    found = revisit(lake, batch, together(gathered.facts), fresh, writers.events, writers.hits, program, mappings, settings)
+    facts, writers = together(gathered.facts), at.writers
+    found = revisit(at.lake, at.batch, facts, fresh, writers.events, writers.hits, at.program, at.mappings, at.settings)
     if found is None:
         return
     writers.hits.write(found.hits)
+    horizons = at.horizons
     _touched_by(written, found.hits.select("rule", "time", "x.source"), horizons)
-    for source, plan in program.diff_plans.items():
+    for source, plan in at.program.diff_plans.items():
         times = found.stored.filter(pl.col("x.source") == source, pl.col("time") >= horizons.get(source, FIRST))["time"].sort()
         for rule in plan.rules if len(times) else ():
             widen(written.touched, rule.uid, times[0], times[-1])
 
 
-def _gather(
-    given: Input,
-    writers: Writers,
-    lake: Lake,
-    batch: int,
-    program: Program,
-    mappings: AnyMapping[str, Mapping],
-    settings: Settings,
-    source: str,
-    stopped: Callable[[], bool],
-) -> Gathered | None:
+def _gather(given: Input, at: Collecting) -> Gathered | None:
     """All objects in this process; what is large stays here."""
     totals, ends = Totals(objects=len(given.objects)), dict[str, int]()
-    keeper = Keeper(writers, program, {obj.uri: number for number, obj in enumerate(given.objects)})
-    step = partial(work, program=program, mappings=mappings, settings=settings, whole=True)
-    rejects = Rejects(writers.rejects, lake, batch, source, [obj.uri for obj in given.objects], settings.now)
+    keeper = Keeper(at.writers, at.program, {obj.uri: number for number, obj in enumerate(given.objects)})
+    step = partial(work, program=at.program, mappings=at.mappings, settings=at.settings, whole=True)
+    rejects = Rejects(at.writers.rejects, at.lake, at.batch, at.source, [obj.uri for obj in given.objects], at.settings.now)
     index = EventIndex()
     edges: list[pl.DataFrame] = []
     facts: list[pl.DataFrame] = []
     telling: list[pl.DataFrame] = []
     try:
-        for found in _found(given, settings, step, keeper, stopped):
+        for found in _found(given, at.settings, step, keeper, at.stopped):
             totals.add(found)
             ends.update(found.batch.ends)
             for rows in found.index:
@@ -156,16 +151,16 @@ def _gather(
             telling.extend(found.telling)
             if len(edges) > _PARTS:
                 edges = [pl.concat(edges).unique()]
-        if stopped():
+        if at.stopped():
             return None
-        losers = index.resolve(partial(given.read_again, settings.limits))
+        losers = index.resolve(partial(given.read_again, at.settings.limits))
     finally:
         index.close()
     gathered = Gathered(totals, ends, losers, spans=keeper.spans, edges=edges, facts=facts, telling=telling)
     if keeper.pending:
-        gone = losers.places.select("object", pl.col("position").cast(pl.Int64()).alias("x.position"))
-        pending = pl.concat(keeper.pending).join(gone, on=["object", "x.position"], how="anti")
-        gathered.met = meeting(pending, lake.known(pending.select("x.source", "x.day").unique().iter_rows(), batch, among=pending))
+        pending = pl.concat(keeper.pending).join(_places(losers), on=["object", "x.position"], how="anti")
+        days = pending.select("x.source", "x.day").unique().iter_rows()
+        gathered.met = meeting(pending, at.lake.known(days, at.batch, among=pending))
     return gathered
 
 
@@ -175,7 +170,7 @@ def _found(given: Input, settings: Settings, step: Callable[[Batch], Found], kee
     return local.run(streams, lambda batch: keeper.keep(isolated(batch, step)), settings.jobs or local.default_jobs())
 
 
-def against_earlier(both: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> pl.DataFrame:
+def _against_earlier(both: pl.DataFrame, at: Collecting, written: Written) -> pl.DataFrame:
     """(object, x.position) of new events that an earlier batch brought. Of records with one identity the greatest stays, whichever came first.
 
     ``both``: the new events that met earlier ones (`equal_events.meeting`).
@@ -192,34 +187,24 @@ def against_earlier(both: pl.DataFrame, lake: Lake, writers: Writers, written: W
     written.known, written.replaced = repeated.height, told.height - repeated.height
     beaten = both.filter(pl.col("before") < pl.col("best"))
     if beaten.height:
-        _withdraw(beaten, lake, writers, written)
+        _withdraw(beaten, at, written)
     return repeated.select("object", "x.position")
 
 
-def _withdraw(beaten: pl.DataFrame, lake: Lake, writers: Writers, written: Written) -> None:
+def _withdraw(beaten: pl.DataFrame, at: Collecting, written: Written) -> None:
     """Take events of earlier batches (x.source, ``day``, identity) out of the lake, with their hits."""
     keys = beaten.select("x.source", pl.col("day").alias("x.day"), *(pl.col(name).reinterpret(signed=True) for name in IDENTITY)).unique()
     days = keys["x.day"].unique().implode()
-    old = lake.scan("events").filter(pl.col("x.day").is_in(days)).join(keys.lazy(), on=["x.source", "x.day", *IDENTITY], how="semi")
+    old = at.lake.scan("events").filter(pl.col("x.day").is_in(days)).join(keys.lazy(), on=["x.source", "x.day", *IDENTITY], how="semi")
     lost = old.select("x.source", "x.day", "x.uid").collect()
     if lost.height != keys.height:
         raise EngineError(f"{keys.height} events of earlier batches were to be replaced, {lost.height} were found")
-    writers.events.withdraw(lost)
-    hits = lake.scan("hits").filter(pl.col("x.day").is_in(days)).join(lost.lazy(), on=["x.source", "x.day", "x.uid"], how="semi")
+    at.writers.events.withdraw(lost)
+    hits = at.lake.scan("hits").filter(pl.col("x.day").is_in(days)).join(lost.lazy(), on=["x.source", "x.day", "x.uid"], how="semi")
     found = hits.select("rule", "time", "x.source", "x.day", "x.uid").collect()
-    writers.hits.withdraw(found.select("x.source", "x.day", "x.uid"))
+    at.writers.hits.withdraw(found.select("x.source", "x.day", "x.uid"))
     for rule, moment in found.select("rule", "time").iter_rows():
         widen(written.touched, rule, moment, moment)
-
-
-def _touch(
-    written: Written,
-    spans: list[pl.DataFrame],
-    places: pl.DataFrame,
-    horizons: AnyMapping[str, datetime],
-) -> None:
-    if spans:
-        _touched_by(written, pl.concat(spans).join(places, on=["x.object", "x.position"], how="anti"), horizons)
 
 
 def _touched_by(written: Written, hits: pl.DataFrame, horizons: AnyMapping[str, datetime]) -> None:

@@ -9,17 +9,13 @@ import polars as pl
 from connectors.normalize import NATIVE
 from engine.correlate import evidence
 from engine.detect.program import Program
+from engine.pipeline.lasting.plans import rule_hashes
 from engine.schema import COLUMNS
 
 _OWN = frozenset((*evidence.COLUMNS, *evidence.OPTIONAL))
 _TEXTS = pl.List(pl.String())
 ORDER = ("x.batch", "x.object", "x.position")
 """Of rows with one rule and event the last one counts."""
-
-
-def rule_hashes(program: Program) -> dict[str, str]:
-    """Rule uid → what its stored hits depend on: the content of the rule, and where the fields it reads, groups by or is asked for stand."""
-    return {rule.uid: f"{rule.content_hash}:{program.readings[rule.uid]}" for rule in program.ruleset.rules}
 
 
 def to_lake(hits: pl.DataFrame, program: Program) -> pl.DataFrame:

@@ -19,7 +19,8 @@ from engine.errors import EngineError
 from engine.pipeline.batch import Settings, matched, with_evidence
 from engine.pipeline.lasting.lake_batch import Written
 from engine.pipeline.lasting.lake_changes import stored_changes, withdraw_between
-from engine.pipeline.lasting.lake_hits import rule_hashes, to_lake
+from engine.pipeline.lasting.lake_hits import to_lake
+from engine.pipeline.lasting.plans import rule_hashes
 from engine.pipeline.lasting.revising import Span, reach
 from engine.pipeline.lasting.stored_files import StoredFiles, file_groups
 from engine.report.account import Totals

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from engine.errors import StateError
-from engine.pipeline.lasting.ingest import REPAIR, TABLES, Bench, Done, all_hashes, carry_out, redetect_plan, rules_digest
+from engine.pipeline.lasting.plans import REPAIR, TABLES, Bench, Done, all_hashes, redetect_plan, rules_digest
 from engine.store.lake import Lake
 from engine.store.records import BatchResult
 from engine.store.state import State
@@ -52,6 +52,8 @@ def repair(bench: Bench) -> Done | None:
     made of their hits. Objects that were read in these batches are read again by the next run, which knows their events. Raises StateError where
     the lake is the older one.
     """
+    from engine.pipeline.lasting.ingest import carry_out  # `check_age` has no use for it
+
     lake, state = bench.lake, bench.state
     found = misfit(lake, state)
     if found is None:
