@@ -117,7 +117,7 @@ class World:
             latest = {source: part.latest for source, part in parts.items()}
             matched = pl.concat(hits, how="diagonal_relaxed")
             raised = raise_alerts(matched, program, self.mappings, latest, self.now, lambda places: {}, self._behind(tuple(parts), edges))
-        found = raise_incidents(raised.alerts, program.ruleset, self.mappings, edges, sightings, facts)
+        found = raise_incidents(raised.alerts, program.ruleset, edges, sightings, facts)
         seen = spelled(pl.concat(sightings)) if sightings else Given().sightings
         about = circumstances(raised.alerts, together_facts(facts))
         return Judged(raised.alerts, found, Given(rule_facts(program.ruleset), together(edges), seen, about))

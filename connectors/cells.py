@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,14 @@ import polars as pl
 import pyarrow as pa
 
 from connectors import values
+from connectors.splitting.texts import views
 from connectors.values import USUAL_IP
 from engine import jsontext
 
 FEW = 1_000
 """Up to so many rows, plain Python beats a handful of vector operations."""
 _NOTHING = ("", "-", "null", "{}", "[]")
-_QUOTE = ord('"')
+_QUOTE, _BACKSLASH = ord('"'), ord("\\")
 _LONGEST_NOTHING = 6
 """Bytes of the longest cell of `_NOTHING` without white space."""
 _MAYBE_NOTHING = np.array([byte <= ord(" ") or byte >= 0x7F or chr(byte) in '"-n{[\\' for byte in range(256)])
@@ -37,12 +38,42 @@ def is_absent(cells: pl.Series) -> bool:
     return cells.null_count() == cells.len()
 
 
-def _heads(cells: pl.Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Bytes of each cell, its first byte and its second (0 where there is none), read from Arrow's views without touching the texts."""
-    array = cells.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-    views = np.frombuffer(array.buffers()[1], dtype=np.uint32).reshape(-1, 4)[array.offset : array.offset + len(array)]
-    starts = views[:, 1]
-    return views[:, 0], (starts & 0xFF).astype(np.uint8), (starts >> 8 & 0xFF).astype(np.uint8)
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    """Cells whose strings have lost their quotes, their escapes still in them. ``sizes`` in bytes, those of a missing cell 0; ``second``: the byte
+    after the first, 0 where there is none; ``quoted``: which cells are strings; ``escaped``: the rows of strings with an escape.
+    """
+
+    texts: pl.Series
+    sizes: np.ndarray[Any, np.dtype[np.int64]]
+    second: np.ndarray[Any, np.dtype[np.uint8]]
+    quoted: np.ndarray[Any, np.dtype[np.bool_]]
+    escaped: np.ndarray[Any, np.dtype[np.int64]]
+
+    def empty(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The rows of texts that stand for nothing."""
+        maybe = np.flatnonzero((self.sizes <= _LONGEST_NOTHING) | self.quoted & _MAYBE_NOTHING[self.second])
+        found: np.ndarray[Any, np.dtype[np.int64]] = maybe[self.texts.gather(maybe).str.strip_chars().is_in(_NOTHING).fill_null(False).to_numpy()]
+        return found
+
+
+def _bare(cells: pl.Series) -> _Bare:
+    """``cells``, of which at least one is there: laid side by side once, and read there without a look at every single one."""
+    array = cells.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(array.buffers()[2] or b"\0", dtype=np.uint8)
+    starts, sizes = offsets[:-1], np.diff(offsets)
+    last = len(data) - 1
+    quoted = (data[np.minimum(starts, last)] == _QUOTE) & (sizes > 1)
+    second = np.where(sizes > 1, data[np.minimum(starts + 1, last)], 0).astype(np.uint8)
+    backslashes = np.flatnonzero(data == _BACKSLASH)
+    escaped = np.unique(np.searchsorted(offsets, backslashes, side="right") - 1)
+    if not quoted.any():
+        return _Bare(cells, sizes, second, quoted, escaped[:0])
+    there = pa.py_buffer(np.packbits(cells.is_not_null().to_numpy(), bitorder="little")) if cells.null_count() else None
+    bounds = pa.py_buffer(views(data, starts + quoted, sizes - 2 * quoted))
+    texts = pa.Array.from_buffers(pa.string_view(), len(array), [there, bounds, pa.py_buffer(data)])
+    return _Bare(pl.Series(cells.name, pl.from_arrow(texts), dtype=pl.String), sizes, second, quoted, escaped[quoted[escaped]])
 
 
 def plain(cells: pl.Series) -> pl.Series:
@@ -51,18 +82,12 @@ def plain(cells: pl.Series) -> pl.Series:
         return pl.Series(cells.name, [_plain_cell(cell) for cell in cells.to_list()], dtype=pl.String)
     if is_absent(cells):
         return cells
-    sizes, first, second = _heads(cells)
-    quoted = first == _QUOTE
-    text = cells
-    if quoted.any():
-        text = cells.str.strip_chars('"')  # of a string without escapes, all there is
-        escaped = cells.str.contains("\\", literal=True).fill_null(False).to_numpy() & quoted
-        if escaped.any():
-            rows = np.flatnonzero(escaped)
-            text = text.scatter(rows, pl.Series([jsontext.loads(cell) for cell in cells.gather(rows).to_list()], dtype=pl.String))
-    maybe = np.flatnonzero((sizes <= _LONGEST_NOTHING) | quoted & _MAYBE_NOTHING[second])
-    empty = maybe[text.gather(maybe).str.strip_chars().is_in(_NOTHING).fill_null(False).to_numpy()]
-    return text.scatter(empty, None) if empty.size else text
+    bare = _bare(cells)
+    if bare.escaped.size:
+        told = [jsontext.loads(cell) for cell in cells.gather(bare.escaped).to_list()]
+        bare = replace(bare, texts=bare.texts.scatter(bare.escaped, pl.Series(told, dtype=pl.String)))
+    empty = bare.empty()
+    return bare.texts.scatter(empty, None) if empty.size else bare.texts
 
 
 def _plain_cell(cell: str | None) -> str | None:
@@ -76,16 +101,15 @@ def unquoted(cells: pl.Series) -> pl.Series:
     """The texts of cells that are strings without an escape and not empty, null for all others."""
     if is_absent(cells):
         return cells
-    text = cells.str.strip_chars('"')
-    usual = cells.str.starts_with('"') & ~cells.str.contains("\\", literal=True)
     if cells.len() <= FEW:
+        text = cells.str.strip_chars('"')
+        usual = cells.str.starts_with('"') & ~cells.str.contains("\\", literal=True)
         return where(usual & ~text.str.strip_chars().is_in(_NOTHING), text)
-    sizes, _, second = _heads(cells)
-    maybe = np.flatnonzero((sizes <= _LONGEST_NOTHING) | _MAYBE_NOTHING[second])
-    empty = maybe[text.gather(maybe).str.strip_chars().is_in(_NOTHING).fill_null(False).to_numpy()]
-    if empty.size:
-        usual = usual.scatter(empty, False)
-    return text if usual.all(ignore_nulls=True) else where(usual, text)
+    bare = _bare(cells)
+    fine = bare.quoted.copy()
+    fine[bare.escaped] = False
+    fine[bare.empty()] = False
+    return bare.texts if int(fine.sum()) == cells.len() - cells.null_count() else where(pl.Series(fine), bare.texts)
 
 
 def where(rows: pl.Series, texts: pl.Series) -> pl.Series:

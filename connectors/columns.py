@@ -12,7 +12,7 @@ import pyarrow as pa
 from connectors import values
 from connectors.cells import FEW, Decided, is_absent, times
 from connectors.codes import Codes
-from connectors.sources import functions, usual_functions, usual_paths
+from connectors.sources import functions, shared_functions, usual_functions, usual_paths
 from engine import jsontext
 from engine.schema import COLUMNS, ColumnRule
 
@@ -89,7 +89,7 @@ def _by_distinct(name: str, rule: ColumnRule, codes: Codes, source: str) -> tupl
     failed: list[int] = []
 
     first, rest = (function.first, function.rest) if isinstance(function, values.Then) else (function, None)
-    shared = every and first in {each.first for each in functions(source).values() if isinstance(each, values.Then)}
+    shared = every and first in shared_functions(source)
     given = codes.given(first, rule.paths) if first and shared else {}
 
     def work(number: int, key: _Key) -> Any:

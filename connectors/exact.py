@@ -16,6 +16,10 @@ from engine.schema import split_path
 Segments = tuple[str, ...]
 NEGATIVE_ZERO = r"[:\[,]\s*-0\s*[,}\]]"
 """Where a record holds a zero with a sign, which parsers forget."""
+_FLOAT = re.compile(r"[\[:,]\s*-?(?:[0-9]+[.eE]|[0-9]{19})")
+"""Where a text may hold a number that is not whole, or too great to be read as a whole one: if it has none of these, and no sign written as
+``\\uXXXX`` by which one could hide in an object that is written as a string, it holds no such number.
+"""
 _MISSING: Any = object()
 _MAX_REPR = 1 << 20
 
@@ -25,7 +29,8 @@ def exact_cells(text: str, paths: Sequence[Segments], embedded: frozenset[Segmen
     reader = _reader(tuple(paths), embedded)
     try:
         values = reader.values(orjson.loads(text))
-        if not any(_has_float(value) for value in values) and not (any(value == 0 for value in values) and re.search(NEGATIVE_ZERO, text)):
+        floats = (_FLOAT.search(text) or "\\u" in text) and any(map(_has_float, values))
+        if not floats and not (any(value == 0 for value in values) and re.search(NEGATIVE_ZERO, text)):
             return [None if value is _MISSING else jsontext.encode(value) for value in values]
     except orjson.JSONDecodeError:
         pass

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import polars as pl
 
 MEMORY = 262_144
@@ -30,13 +31,21 @@ class Repeats:
         if not records.height:
             return {}
         keys, before = _keys(records["object_index"], hashes_of(records["raw_data"])), self._before
-        alike = keys["hash"].is_duplicated()
+        if before.height and int(before["object_index"].to_numpy().max()) < keys["object_index"][0]:
+            before = before.clear()  # objects follow each other: none of these is read on
+        alike = _alike(keys["hash"])
         if before.height:
             known = keys.join(before.unique().with_columns(known=pl.lit(True)), on=_KEY, how="left", maintain_order="left")["known"]
             alike |= known.fill_null(False)
         last = keys["object_index"][-1]
         self._before = pl.concat((before, keys)).filter(pl.col("object_index") == last).tail(MEMORY)
         return _numbered(records, keys, alike, before) if alike.any() else {}
+
+
+def _alike(hashes: pl.Series) -> pl.Series:
+    """Which of ``hashes`` occur more than once; sorting numbers tells soonest that none does."""
+    ranked = np.sort(hashes.to_numpy())
+    return hashes.is_duplicated() if (ranked[1:] == ranked[:-1]).any() else pl.repeat(False, hashes.len(), eager=True)
 
 
 def hashes_of(texts: pl.Series) -> pl.Series:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from connectors import duck
 from connectors.exact import Segments, parsed
@@ -65,12 +66,42 @@ def shapes_of(raw: pl.Series, wanted: Wanted) -> Shapes:
 
 def _told_apart(raw: pl.Series, asked: Sequence[Segments], parents: Sequence[Segments]) -> tuple[Codes, list[Keys | None]]:
     """Each record's number by the keys of ``asked``, and by number the keys of ``parents`` in the first record of it."""
-    texts = duck.tried(raw, _question(asked), "::varchar").dictionary_encode()
-    codes: Codes = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    firsts = np.empty(len(texts.dictionary), dtype=np.int64)
+    codes = _numbered(duck.tried(raw, _question(asked)))
+    firsts = np.empty(int(codes.max()) + 1, dtype=np.int64)
     known = np.flatnonzero(codes >= 0)[::-1]
     firsts[codes[known]] = known
     return codes, _keys(raw.gather(firsts), parents)
+
+
+def _numbered(found: pa.ListArray) -> Codes:
+    """Rows of lists of keys by their content, in the order in which it first occurs; -1 where there is no row.
+
+    Keys lie side by side in Arrow's buffers. So lists are alike where the bytes of all their keys together, the lengths of the keys and the lengths
+    of the lists are: three comparisons of bytes as they lie, and no text has to be made of lists.
+    """
+    lists = found.values
+    rows, ends = _offsets(found), _offsets(lists)
+    sizes = np.diff(ends)
+    sizes[lists.is_null().to_numpy(zero_copy_only=False)] = -1
+    keys = lists.values
+    bounds = _offsets(keys)
+    parts = ((bounds[ends[rows]], keys.buffers()[2] or b""), (ends[rows] * 4, np.diff(bounds)), (rows * 4, sizes))
+    codes = np.zeros(len(found), dtype=np.int64)
+    for starts, data in parts:
+        pieces = pa.Array.from_buffers(pa.large_binary(), len(found), [None, pa.py_buffer(starts.astype(np.int64)), pa.py_buffer(data)])
+        alike = pieces.dictionary_encode()
+        codes = codes * len(alike.dictionary) + alike.indices.to_numpy()
+    numbers: Codes = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int32)
+    there = found.is_valid().to_numpy(zero_copy_only=False)
+    if not there.all():
+        numbers[~there] = -1
+        numbers[there] = pa.array(numbers[there]).dictionary_encode().indices.to_numpy()
+    return numbers
+
+
+def _offsets(array: pa.Array) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Where the items of a list, or the bytes of a text, begin; one more at the end."""
+    return np.frombuffer(array.buffers()[1], dtype=np.int32)[array.offset : array.offset + len(array) + 1]
 
 
 def _keys(raw: pl.Series, parents: Sequence[Segments]) -> list[Keys | None]:

@@ -19,7 +19,7 @@ import yaml
 from connectors import identities
 from connectors.cells import USUAL, Decided
 from connectors.posture import FUNCTIONS as POSTURE
-from connectors.values import FUNCTIONS
+from connectors.values import FUNCTIONS, Then
 from engine.errors import MappingError
 from engine.schema import STORED, ColumnRule, EdgeRule, FactRule, Identities, Mapping, Recognition, split_path
 
@@ -58,6 +58,12 @@ def load_mappings() -> MappingProxyType[str, Mapping]:
 def functions(source: str) -> MappingProxyType[str, Callable[..., Any]]:
     """The value functions mapping files of ``source`` may name: the shared ones and its own."""
     return MappingProxyType({**FUNCTIONS, **identities.FUNCTIONS, **POSTURE, **_own(source, "FUNCTIONS")})
+
+
+@cache
+def shared_functions(source: str) -> frozenset[Callable[..., Any]]:
+    """Those of `functions`, or of their first halves, whose results several columns start from."""
+    return frozenset(each.first for each in functions(source).values() if isinstance(each, Then))
 
 
 @cache

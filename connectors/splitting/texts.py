@@ -42,27 +42,27 @@ def over(buffer: bytes, sizes: np.ndarray[Any, np.dtype[np.int64]], first: int, 
     between = ends[:-1]
     if not all((data[between + i] == byte).all() for i, byte in enumerate(separator)):
         return None
-    column = pa.Array.from_buffers(pa.string_view(), count, [None, pa.py_buffer(_views(data, starts, sizes)), pa.py_buffer(buffer)])
+    column = pa.Array.from_buffers(pa.string_view(), count, [None, pa.py_buffer(views(data, starts, sizes)), pa.py_buffer(buffer)])
     return pl.Series("raw_data", pl.from_arrow(column), dtype=pl.String)
 
 
-def _views(
+def views(
     data: np.ndarray[Any, np.dtype[np.uint8]], starts: np.ndarray[Any, np.dtype[np.int64]], sizes: np.ndarray[Any, np.dtype[np.int64]]
 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Arrow's string views of the texts at ``starts``: length, first four bytes, buffer 0, place; of short texts length and text."""
-    views = np.zeros((len(sizes), 16), dtype=np.uint8)
-    numbers = views.view(np.uint32)
+    made = np.zeros((len(sizes), 16), dtype=np.uint8)
+    numbers = made.view(np.uint32)
     numbers[:, 0] = sizes
     numbers[:, 3] = starts
     for at in range(4):
-        views[:, 4 + at] = data[np.minimum(starts + at, len(data) - 1)]
+        made[:, 4 + at] = data[np.minimum(starts + at, len(data) - 1)]
     short = np.flatnonzero(sizes <= _INLINE)
     if short.size:
         places = np.arange(_INLINE)
         texts = data[np.minimum(starts[short, None] + places, len(data) - 1)]
         texts[places >= sizes[short, None]] = 0
-        views[short, 4:] = texts
-    return views
+        made[short, 4:] = texts
+    return made
 
 
 def joined(texts: Sequence[Any]) -> pl.Series:

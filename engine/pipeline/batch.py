@@ -166,7 +166,7 @@ def events_of(
     records, batch.records = batch.records, pl.DataFrame()
     understood = understand(records, mappings, wants, now=settings.now, repeats=batch.repeats)
     found.unknown.extend(understood.unknown)
-    numbers = dict(records.select("object", "object_index").unique().iter_rows())
+    numbers = _indexes(records)
     codes = {name: code for code, name in enumerate(mappings)}
     for mapping, normalized in understood.parts:
         events = normalized.events
@@ -191,6 +191,13 @@ def events_of(
         if high <= settings.now + FUTURE:
             found.latest[mapping.source] = high
         yield mapping, events, objects
+
+
+def _indexes(records: pl.DataFrame) -> dict[str, int]:
+    """The index of each object by its name; the records of an object stand together."""
+    indexes = records["object_index"].to_numpy()
+    firsts = np.flatnonzero(np.diff(indexes, prepend=np.int64(-1)))
+    return dict(zip(records["object"].gather(firsts).to_list(), indexes[firsts].tolist(), strict=True))
 
 
 def _in_range(events: pl.DataFrame, settings: Settings) -> pl.DataFrame:

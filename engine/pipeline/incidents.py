@@ -38,16 +38,17 @@ def _facts(rule: Rule | Correlation) -> RuleFacts:
 def raise_incidents(
     alerts: Sequence[Alert],
     ruleset: RuleSet,
-    mappings: AnyMapping[str, Mapping],
     edges: Sequence[pl.DataFrame],
     sightings: Sequence[pl.DataFrame],
     facts: Sequence[pl.DataFrame],
 ) -> list[Incident]:
-    """The incidents of ``alerts``, worst first. ``edges``, ``sightings`` and ``facts`` are those of the batches (`batch.Found`), in any order."""
+    """The incidents of ``alerts``, worst first. ``edges``, ``sightings`` and ``facts`` are those of the batches (`batch.Found`), in any order: what
+    hits tell of who acted is among the edges.
+    """
     if not alerts:
         return []
     seen = spelled(pl.concat(sightings)) if sightings else pl.DataFrame(schema=SIGHTINGS)
-    return by_evidence(alerts, ruleset, [*edges, *told_by_alerts(alerts, mappings)], seen, facts)
+    return by_evidence(alerts, ruleset, edges, seen, facts)
 
 
 def by_evidence(

@@ -125,7 +125,7 @@ def scan(
         looked = gather_far(given, settings, program, mappings, runner)
     raised, counts, totals = looked.raised, looked.counts, looked.totals
     alerts = raised.alerts
-    incidents = raise_incidents(alerts, ruleset, mappings, looked.edges, looked.sightings, looked.facts)
+    incidents = raise_incidents(alerts, ruleset, looked.edges, looked.sightings, looked.facts)
     shown = [alert for alert in alerts if alert.level >= min_level]
     totals.seconds_loading = loaded - started
     totals.seconds = time.perf_counter() - started

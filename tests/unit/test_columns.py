@@ -171,6 +171,7 @@ def test_columns_that_share_a_first_function_share_what_it_gives_and_fail_togeth
         return [value, "b"]
 
     monkeypatch.setattr(kernel, "functions", lambda _: {"f": strict, "g": Then(strict, lambda found: found[:1])})
+    monkeypatch.setattr(kernel, "shared_functions", lambda _: frozenset([strict]))
     cells = pl.DataFrame({"a": ['"x"', '"bad"', '"x"', None]})
     codes, failures = Codes(cells), dict[str, pl.Series]()
     made = [
