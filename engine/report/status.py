@@ -10,6 +10,7 @@ from typing import TextIO
 
 from engine.documents.escaping import safe_json, safe_text
 from engine.documents.redaction import redact_text
+from engine.store.pruning import AWAY
 
 SHOWN = 5
 
@@ -126,7 +127,7 @@ def _lines(status: Status) -> Iterator[str]:
     for source in status.sources:
         yield f"source    {source.name:<24} {'never looked through' if source.collected is None else f'looked through {_time(source.collected)}'}"
     for each in status.removed:
-        until = "until 30 days after the next run" if each.until is None else f"until {_time(each.until)}"
+        until = f"until {AWAY.days} days after the next run" if each.until is None else f"until {_time(each.until)}"
         yield f"removed   {each.name:<24} configured no more; {each.objects:,} objects are remembered {until}"
     for logs in status.logs:
         yield f"logs      {logs.source:<24} up to {_time(logs.latest)}, complete up to {_time(logs.watermark)}"
