@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -22,6 +23,8 @@ from engine.errors import LeaseError, StateError
 _WRITES = "crosswind_writes"
 _CHUNK = 5_000
 """Most values one statement is given: SQLite takes 32,766."""
+_PAUSE = 0.01
+"""Seconds until SQLite is asked again for what it refuses at once."""
 _Item = TypeVar("_Item")
 
 
@@ -138,13 +141,26 @@ def _sqlite(path: Path, create: bool, timeout: float) -> Database:
             connection = opened()
             try:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # a foreign file is found out before it is written
-                connection.execute("PRAGMA journal_mode=WAL")
+                _keep_log(connection, timeout)
             finally:
                 connection.close()
     except StateError:
         database.close()
         raise
     return database
+
+
+def _keep_log(connection: sqlite3.Connection, timeout: float) -> None:
+    """Let readers and a writer go on beside each other. Of several who ask that of a new file at once SQLite refuses all but one, without waiting."""
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
 
 
 def _begin(connection: Connection) -> None:

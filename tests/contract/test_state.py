@@ -454,6 +454,28 @@ def test_two_that_open_a_new_state_at_once_make_one(place: str) -> None:
     assert len(set(made)) == 1
 
 
+def test_of_several_who_open_new_files_at_once_nobody_is_refused(tmp_path: Path) -> None:
+    together, refused, rounds = Barrier(3, timeout=60), [], 40
+    made: set[tuple[int, object]] = set()
+
+    def make() -> None:
+        for number in range(rounds):
+            together.wait()
+            try:
+                with Store.open(tmp_path / f"{number}.db") as mine:
+                    made.add((number, mine.created))
+            except StateError as error:
+                refused.append(error)
+
+    threads = [Thread(target=make) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == []
+    assert len(made) == rounds
+
+
 def test_a_plan_keeps_texts_no_database_takes(state: Store) -> None:
     odd = Plan(1, ("a\ud800",), '["\x00"]', "d", NOON, "r")
     state.write_plan(odd)
